@@ -34,10 +34,10 @@ def open_channel(
 ) -> grpc.aio.Channel:
     """Returns a channel to `target` (`host:port`, or any gRPC name); the caller closes it.
 
-    Connecting happens with the first call. Methods that the contract calls free of side effects or idempotent are tried up to four times
-    while the server is UNAVAILABLE; others once. Several addresses behind one name share the calls, and
-    an address whose health service says NOT_SERVING gets none. Without `credentials` the channel is
-    plain text.
+    Connecting happens with the first call. Methods that the contract calls free of side effects or
+    idempotent are tried up to four times while the server is UNAVAILABLE; others once. Several addresses
+    behind one name share the calls, and an address whose health service says NOT_SERVING gets none.
+    Without `credentials` the channel is plain text.
     """
     options = [
         ("grpc.service_config", json.dumps(service_config(services))),
