@@ -60,4 +60,4 @@ class StreamKeys:
 
     def link(self, code: str) -> bytes:
         """The published snapshot of a link, by its normalised code. Untagged: links spread over all slots."""
-        return self._link + code.encode()
+        return self._link + code.encode(errors="surrogatepass")

@@ -92,7 +92,7 @@ def unpack(packed: bytes) -> LinkSnapshot:
         raise MalformedSnapshot(f"snapshot format {layout} is not known here")
     try:
         body = _decode_body(memoryview(packed)[_VERSION.size :])
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedSnapshot(str(error)) from error
     return LinkSnapshot(
         version,

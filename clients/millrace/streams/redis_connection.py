@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 import hiredis
@@ -32,13 +33,20 @@ class Connection(asyncio.Protocol):
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, breaker: Breaker, *, timeout: float, max_in_flight: int
+        self,
+        loop: asyncio.AbstractEventLoop,
+        breaker: Breaker,
+        on_lost: Callable[[], None],
+        *,
+        timeout: float,
+        max_in_flight: int,
     ) -> None:
-        self.timeout = timeout
+        self._timeout = timeout
         self.lost: asyncio.Future[None] = loop.create_future()
         self._loop = loop
         self._breaker = breaker
         self._max_in_flight = max_in_flight
+        self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
         self._reader = hiredis.Reader(replyError=RedisReplyError, notEnoughData=_INCOMPLETE)
         self._packed: list[bytes] = []
@@ -70,11 +78,19 @@ class Connection(asyncio.Protocol):
         self._batch.append(waiter)
         return waiter
 
+    def greeted(self, timeout: float) -> None:
+        """From now on commands have this timeout. Call it when every command so far has been answered."""
+        self._timeout = timeout
+        self._deadlines.clear()
+        if self._timer is not None:  # it would fire only when the greeting's longer timeout is over
+            self._timer.cancel()
+            self._timer = None
+
     async def close(self, reason: str) -> None:
         """Waits at most one timeout for the replies still due, then gives the connection up."""
         due = [*self._waiting, *self._batch]
         if due:
-            await asyncio.wait(due, timeout=self.timeout)
+            await asyncio.wait(due, timeout=self._timeout)
         self.abort(reason)
         await self.lost
 
@@ -99,6 +115,7 @@ class Connection(asyncio.Protocol):
         self._batch.clear()
         self._packed.clear()
         self._deadlines.clear()
+        self._on_lost()
         if not self.lost.done():
             self.lost.set_result(None)
 
@@ -138,9 +155,9 @@ class Connection(asyncio.Protocol):
             self._silent_since = now
         batch, self._batch = self._batch, []
         self._waiting.extend(batch)
-        self._deadlines.append((now + self.timeout, batch))
+        self._deadlines.append((now + self._timeout, batch))
         if self._timer is None:
-            self._timer = self._loop.call_later(self.timeout, self._judge_deadlines, now + self.timeout)
+            self._timer = self._loop.call_later(self._timeout, self._judge_deadlines, now + self._timeout)
         self._transport.write(b"".join(self._packed))
         self._packed.clear()
 
@@ -156,7 +173,7 @@ class Connection(asyncio.Protocol):
                     self._breaker.failed()
                     self._fail(
                         waiter,
-                        f"Redis did not answer within {self.timeout * 1000:.0f} ms",
+                        f"Redis did not answer within {self._timeout * 1000:.0f} ms",
                         maybe_executed=True,
                     )
         now = self._loop.time()

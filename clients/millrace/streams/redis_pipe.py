@@ -161,7 +161,7 @@ class PipeliningRedis:
             await asyncio.shield(self._loading)
         except RedisUnavailable as error:
             raise RedisUnavailable(f"functions not loaded: {error}", maybe_executed=False) from error
-        log.info("functions_loaded", extra={"library": self._library.name})
+        log.info("redis_functions_loaded library=%s", self._library.name)
 
     async def _keep_connected(self) -> None:
         delay = _FIRST_RETRY_SECONDS
@@ -169,7 +169,9 @@ class PipeliningRedis:
             try:
                 connection = await self._connect()
             except (OSError, RedisFailure) as error:  # TimeoutError is an OSError
-                log.warning("redis_connect_failed", extra={"error": str(error), "retry_in_s": delay})
+                # Once per outage is enough for a log; who wants to count has is_connected.
+                level = logging.WARNING if delay == _FIRST_RETRY_SECONDS else logging.DEBUG
+                log.log(level, "redis_connect_failed error=%s", error or type(error).__name__)
                 self._attempted.set()
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
                 delay = min(delay * 2, _LAST_RETRY_SECONDS)
@@ -179,16 +181,21 @@ class PipeliningRedis:
             self._connection = connection
             self._attempted.set()
             self._connected.set()
+            log.info("redis_connected")
             await asyncio.shield(connection.lost)
-            self._connection = None
-            self._connected.clear()
+            self._forget()  # again: it may have broken before it was remembered
             log.warning("redis_connection_lost")
+
+    def _forget(self) -> None:
+        """The connection broke; nobody is to find it, not even within this tick."""
+        self._connection = None
+        self._connected.clear()
 
     async def _connect(self) -> Connection:
         """A connection that is greeted, has its functions, and answers."""
         loop = asyncio.get_running_loop()
         connection = Connection(
-            loop, self._breaker, timeout=_CONNECT_SECONDS, max_in_flight=self._max_in_flight
+            loop, self._breaker, self._forget, timeout=_CONNECT_SECONDS, max_in_flight=self._max_in_flight
         )
         address = self._address
         try:
@@ -204,5 +211,5 @@ class PipeliningRedis:
         except BaseException:
             connection.abort("greeting Redis failed")
             raise
-        connection.timeout = self._timeout
+        connection.greeted(self._timeout)
         return connection

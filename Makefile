@@ -1,0 +1,45 @@
+# The commands of a checkout. Each makes the virtual environment first when it is missing or out of date.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench generate lock clean
+
+PYTHON := .venv/bin/python
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+setup: ## make .venv from requirements.lock
+	@for python in $(PYTHON) python3.13 python3.12 python3.11 python3 python "$$HOME"/.pyenv/versions/3.1[123]*/bin/python3; do \
+	  if "$$python" -I -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null; then \
+	    exec "$$python" -I tools/setup.py; \
+	  fi; \
+	done; \
+	echo "No Python 3 was found; install 3.11, 3.12 or 3.13, for example: apt-get install python3 python3-venv"; exit 1
+
+run: setup ## start the whole system with its backing services; Ctrl-C stops it
+	@exec $(PYTHON) -m server.standalone
+
+test: setup ## run every test against real services
+	$(PYTHON) -m pytest $(TESTS)
+
+check: setup ## format, lint, types, import rules, protobuf contract
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports --no-cache
+	$(PYTHON) tools/contract.py check
+
+bench: setup ## measure the budgets and write the results
+	$(PYTHON) -m tests.bench
+
+generate: setup ## write the protobuf code again
+	$(PYTHON) tools/contract.py generate
+
+lock: setup ## pin the dependencies again (UPGRADE=1: to the newest that fit)
+	$(PYTHON) tools/lock.py
+
+clean: ## remove what running and testing left behind (.venv stays)
+	@for python in $(PYTHON) python3 python "$$HOME"/.pyenv/versions/3.1[123]*/bin/python3; do \
+	  if "$$python" -c '' 2>/dev/null; then "$$python" -m server.standalone.clean || exit 1; break; fi; \
+	done
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find clients edge server tests tools workers -name __pycache__ -type d -prune -exec rm -rf {} +

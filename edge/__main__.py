@@ -1,0 +1,17 @@
+"""Starts one edge process: `python -m edge`."""
+
+import uvloop
+
+from edge.lifetime import run
+from edge.logs import configure_logs
+from edge.settings import load_settings
+
+
+def main() -> None:
+    settings = load_settings()
+    configure_logs(settings.log_level, settings.log_format)
+    uvloop.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""The composition root of the edge: opens what it needs, in order, and closes it in reverse."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import grpc
+from aiohttp import web
+
+from edge import classification
+from edge.answers import AnswerHeads
+from edge.client_address import ClientAddresses
+from edge.cookies import ClickCookie
+from edge.front import Front
+from edge.health import Health
+from edge.link_resolver import LinkResolver
+from edge.lookup import FRESH_SECONDS, LinkLookup
+from edge.metrics import EdgeMetrics, MetricsServer
+from edge.middleware import answer_problems, finish_headers, measure_routes, name_requests
+from edge.recording import ClickRecorder
+from edge.redirects import Redirects
+from edge.redis_clock import RedisClock
+from edge.request_ids import RequestIds
+from edge.rest.gateway import Gateway
+from edge.settings import Settings
+from edge.visitors import VisitorHashes
+from millrace.affiliate.v1 import affiliate_service_pb2
+from millrace.catalog.v1 import catalog_service_pb2
+from millrace.channel import open_channel
+from millrace.streams.keys import StreamKeys
+from millrace.streams.link_cache import LinkCache, MissCache
+from millrace.streams.redis_pipe import PipeliningRedis
+from millrace.streams.tracking_cookie import CookieSigner
+
+SERVICES = (
+    affiliate_service_pb2.DESCRIPTOR.services_by_name["AffiliateService"],
+    catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
+)
+LOOP_LAG_SECONDS = 0.5
+
+SETTINGS = web.AppKey("settings", Settings)
+METRICS = web.AppKey("metrics", EdgeMetrics)
+HEADS = web.AppKey("heads", AnswerHeads)
+REQUEST_IDS = web.AppKey("request_ids", RequestIds)
+ADDRESSES = web.AppKey("addresses", ClientAddresses)
+REDIS = web.AppKey("redis", PipeliningRedis)
+CHANNEL = web.AppKey("channel", grpc.aio.Channel)
+REDIRECTS = web.AppKey("redirects", Redirects)
+HEALTH = web.AppKey("health", Health)
+GATEWAY = web.AppKey("gateway", Gateway)
+
+
+def make_app(settings: Settings) -> web.Application:
+    """Build the application; its resources open when its runner is set up."""
+    metrics, heads, request_ids = EdgeMetrics(), AnswerHeads(), RequestIds()
+    app = web.Application(
+        middlewares=[name_requests(request_ids), measure_routes(metrics), answer_problems(metrics)],
+    )
+    app[SETTINGS] = settings
+    app[METRICS] = metrics
+    app[HEADS] = heads
+    app[REQUEST_IDS] = request_ids
+    app[ADDRESSES] = ClientAddresses(settings.trusted_proxies)
+    app.on_response_prepare.append(finish_headers(heads))
+    app.cleanup_ctx.extend([serve_metrics, hold_redis, hold_channel, make_redirects, make_health, watch_loop])
+    app.router.add_get("/healthz", lambda request: request.app[HEALTH].live(request))
+    app.router.add_get("/readyz", lambda request: request.app[HEALTH].ready(request))
+    app.router.add_route("*", "/{path:.*}", lambda request: request.app[GATEWAY].handle(request))
+    return app
+
+
+def make_front(app: web.Application, inner: web.Server) -> Front:
+    """Put the redirect in front of a started application."""
+    return Front(
+        inner,
+        app[REDIRECTS],
+        heads=app[HEADS],
+        request_ids=app[REQUEST_IDS],
+        addresses=app[ADDRESSES],
+        metrics=app[METRICS],
+        max_connections_per_address=app[SETTINGS].max_connections_per_address,
+    )
+
+
+async def serve_metrics(app: web.Application) -> AsyncIterator[None]:
+    settings = app[SETTINGS]
+    if not settings.metrics_port:
+        yield
+        return
+    with MetricsServer(app[METRICS], settings.metrics_host, settings.metrics_port):
+        yield
+
+
+async def hold_redis(app: web.Application) -> AsyncIterator[None]:
+    settings = app[SETTINGS]
+    url = settings.redis_url.get_secret_value()
+    async with await PipeliningRedis.open(url, timeout=settings.redis_timeout_seconds) as redis:
+        app[REDIS] = redis
+        gauge = app[METRICS].gauge
+        gauge("redis_connected", "1 while there is a connection to Redis", lambda: redis.is_connected)
+        gauge("redis_breaker_open", "1 while calls to Redis fail at once", lambda: redis.breaker_is_open)
+        gauge("redis_in_flight", "Commands whose reply has not arrived", lambda: redis.in_flight)
+        yield
+
+
+async def hold_channel(app: web.Application) -> AsyncIterator[None]:
+    async with open_channel(app[SETTINGS].grpc_target, SERVICES) as channel:
+        app[CHANNEL] = channel
+        app[GATEWAY] = Gateway(SERVICES, channel)
+        yield
+
+
+async def make_redirects(app: web.Application) -> AsyncIterator[None]:
+    settings, metrics = app[SETTINGS], app[METRICS]
+    keys = StreamKeys(settings.redis_prefix, settings.stream_shards)
+    cache, clock = LinkCache(settings.link_cache_entries, ttl=FRESH_SECONDS), RedisClock()
+    token = settings.edge_token.get_secret_value() if settings.edge_token else None
+    resolver = LinkResolver(app[CHANNEL], token)
+    app[REDIRECTS] = Redirects(
+        lookup=LinkLookup(
+            cache=cache,
+            misses=MissCache(ttl=FRESH_SECONDS),
+            redis=app[REDIS],
+            keys=keys,
+            resolve_link=resolver,
+            metrics=metrics,
+        ),
+        recorder=ClickRecorder(
+            redis=app[REDIS],
+            keys=keys,
+            hashes=VisitorHashes(settings.visitor_secret.get_secret_value().encode()),
+            clock=clock,
+            metrics=metrics,
+        ),
+        cookie=ClickCookie(
+            CookieSigner(settings.cookie_signing_keys()),
+            secure=settings.cookie_secure,
+            domain=settings.cookie_domain,
+        ),
+        addresses=app[ADDRESSES],
+        heads=app[HEADS],
+        request_ids=app[REQUEST_IDS],
+        metrics=metrics,
+    )
+    metrics.gauge("links_cached", "Links in memory, fresh or stale", lambda: len(cache))
+    metrics.gauge("server_breaker_open", "1 while links are not asked for", lambda: resolver.pausing)
+    metrics.gauge(
+        "redis_clock_offset_seconds", "Correction of our clock by Redis's", lambda: clock.offset_seconds
+    )
+    classification.warm_up()
+    yield
+
+
+async def make_health(app: web.Application) -> AsyncIterator[None]:
+    redis, channel = app[REDIS], app[CHANNEL]
+
+    async def redis_state() -> str:
+        await redis.execute("PING")
+        return "up"
+
+    async def server_state() -> str:
+        state = channel.get_state(try_to_connect=True)
+        while state in {grpc.ChannelConnectivity.IDLE, grpc.ChannelConnectivity.CONNECTING}:
+            await channel.wait_for_state_change(state)
+            state = channel.get_state()
+        return "up" if state is grpc.ChannelConnectivity.READY else "down"
+
+    app[HEALTH] = Health({"redis": redis_state, "server": server_state})
+    yield
+
+
+async def watch_loop(app: web.Application) -> AsyncIterator[None]:
+    """Measure how late the event loop wakes up: what every request on it waits in addition."""
+    lag = 0.0
+
+    async def measure() -> None:
+        nonlocal lag
+        while True:
+            due = time.monotonic() + LOOP_LAG_SECONDS
+            await asyncio.sleep(LOOP_LAG_SECONDS)
+            lag = max(0.0, time.monotonic() - due)
+
+    app[METRICS].gauge("loop_lag_seconds", "How late the event loop last woke up", lambda: lag)
+    watcher = asyncio.create_task(measure(), name="loop lag")
+    yield
+    watcher.cancel()
+    await asyncio.wait([watcher])

@@ -1,0 +1,152 @@
+"""Serves one client's connection: `/l/` in a short loop of its own, everything else in aiohttp's.
+
+Who answers a request is decided in `edge.front`.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_request import BaseRequest
+
+from edge.client_address import NOBODY
+from edge.request_head import RequestHead
+
+if TYPE_CHECKING:
+    from edge.front import Front
+
+PREFIX = "/l/"
+
+HEAD_DEADLINE_SECONDS = 10.0
+# Also the deadline of a request's head on a connection that has served one before.
+IDLE_SECONDS = 65.0
+MAX_LINE_BYTES = 8190
+MAX_HEADERS = 100
+
+
+class Connection(RequestHandler):
+    """A connection that follows links until its client asks for something else.
+
+    aiohttp spends two tasks' turns, a request, a writer and a response on each request, which is more than a
+    redirect costs altogether. So every connection begins in the loop below; the first request that is not
+    a plain one for a link hands it over to aiohttp's loop, for good. A client that is silent at the start,
+    or one of too many from its address, is cut off.
+    """
+
+    __slots__ = ("_admitted", "_front", "_head_deadline", "peer")
+
+    def __init__(self, front: "Front", **settings: Any) -> None:
+        super().__init__(
+            front,
+            access_log=None,  # type: ignore[arg-type] # None is how aiohttp is told not to log
+            keepalive_timeout=IDLE_SECONDS,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+            max_headers=MAX_HEADERS,
+            **settings,
+        )
+        self.peer = NOBODY
+        self._front = front
+        self._admitted = False
+        self._head_deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        name = transport.get_extra_info("peername")
+        self.peer = self._front.addresses.peer(name[0] if isinstance(name, tuple) else "")
+        self._admitted = self._front.admit(self.peer)
+        if not self._admitted:
+            transport.close()
+            return
+        super().connection_made(transport)
+        self._head_deadline = self._loop.call_later(HEAD_DEADLINE_SECONDS, self._cut_if_silent)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._head_deadline is not None:
+            self._head_deadline.cancel()
+        if self._admitted:
+            self._front.release(self.peer)
+        super().connection_lost(exc)
+
+    async def start(self) -> None:
+        """Serve the connection to its end."""
+        while not self._force_close:
+            message, payload = await self._next_message()
+            if not _is_plain_link_request(message, payload):
+                await super().start()
+                return
+            if not await self._follow_link(message):
+                break
+            self._await_next_within(IDLE_SECONDS)
+        if self.transport is not None and not self._force_close:
+            self._task_handler = None
+            self.transport.close()
+
+    async def _next_message(self) -> Any:
+        if not self._messages:
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self._messages[0]
+
+    async def _follow_link(self, message: RawRequestMessage) -> bool:
+        """Answer the first message; says whether the connection goes on."""
+        self._messages.popleft()
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+            self._resume_reading_if_drained()
+        goes_on = not message.should_close
+        head = RequestHead(message.method, message.path, message.version, message.headers, goes_on, self.peer)
+        self._request_in_progress = True
+        try:
+            answer = await self._front.answer_link(head)
+        finally:
+            self._request_in_progress = False
+            # Set by a shutdown that waits for this request.
+            if self._handler_waiter is not None:
+                self._handler_waiter.set_result(None)
+        if self.transport is None:
+            return False
+        self.transport.write(answer.payload)
+        if self._paused:  # the client pipelines requests without reading the answers
+            await self._drain_helper()
+        return answer.keep_alive and not self._close
+
+    def _await_next_within(self, seconds: float) -> None:
+        self._keepalive = True
+        self._next_keepalive_close_time = self._loop.time() + seconds
+        if self._keepalive_handle is None:
+            self._keepalive_handle = self._loop.call_at(
+                self._next_keepalive_close_time, self._process_keepalive
+            )
+
+    def handle_error(
+        self,
+        request: BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what never reached a handler: a problem document that echoes nothing, then close."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("The answer has begun; nothing else can be said on this connection")
+        return self._front.answer_error(request, status, exc)
+
+    def _cut_if_silent(self) -> None:
+        if self._request_count == 0:
+            self._front.refused["slow_head"] += 1
+            self.force_close()
+
+
+def _is_plain_link_request(message: object, payload: object) -> bool:
+    return (
+        isinstance(message, RawRequestMessage)
+        and message.path.startswith(PREFIX)
+        and payload is EMPTY_PAYLOAD
+        and not message.upgrade
+    )

@@ -1,0 +1,45 @@
+"""`/healthz` and `/readyz`: whether this process lives, and whether it should be sent traffic."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+# Says in one word how a dependency is; `up` is the only good one.
+Probe = Callable[[], Awaitable[str]]
+
+PROBE_SECONDS = 1.0
+
+
+class Health:
+    """Asks each dependency when asked. `required` ones decide readiness, the others are only shown.
+
+    The redirect goes on without Redis or without the server, so neither alone makes an edge unready.
+    """
+
+    def __init__(self, probes: Mapping[str, Probe]) -> None:
+        self._probes = probes
+        self.stopping = False
+
+    async def live(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "alive"}, headers={"Cache-Control": "no-store"})
+
+    async def ready(self, _: web.Request) -> web.Response:
+        """Answer 200 with each dependency's state while any of them is up, else 503; 503 while stopping."""
+        states = dict(zip(self._probes, await asyncio.gather(*map(_ask, self._probes.values())), strict=True))
+        ready = not self.stopping and "up" in states.values()
+        status = "stopping" if self.stopping else "ready" if ready else "unready"
+        headers = {"Cache-Control": "no-store"} | ({} if ready else {"Retry-After": "1"})
+        return web.json_response(
+            {"status": status, "dependencies": states}, status=200 if ready else 503, headers=headers
+        )
+
+
+async def _ask(probe: Probe) -> str:
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            return await probe()
+    except TimeoutError:
+        return "slow"
+    except Exception as error:  # noqa: BLE001 - a broken probe is a state of the dependency, not of the answer
+        return f"down ({type(error).__name__})"

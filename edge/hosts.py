@@ -1,0 +1,12 @@
+"""Judges the Host header; that there is exactly one, the HTTP parser has seen to."""
+
+import re
+from functools import lru_cache
+
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+
+
+@lru_cache(maxsize=1024)
+def is_valid_host(host: str) -> bool:
+    """Whether this is a name or an address, with or without a port."""
+    return _HOST.fullmatch(host) is not None

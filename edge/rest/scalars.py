@@ -1,0 +1,193 @@
+"""Strict scalar values: from JSON (`json_scalar`) and from text in a path or query (`text_scalar`).
+
+Stricter than Python's own `int` and `float`: ASCII digits only, no underscores, no spaces, exact ranges.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from collections.abc import Callable
+
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+
+from edge.rest.violations import InvalidValueError
+
+NULL_VALUE = "google.protobuf.NullValue"
+
+_INTEGER = re.compile(r"-?[0-9]{1,40}", re.ASCII)
+_NUMBER = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,9})?", re.ASCII)
+_BASE64 = re.compile(r"([A-Za-z0-9+/_-]*)(={0,2})", re.ASCII)
+_TO_STANDARD_ALPHABET = str.maketrans("-_", "+/")
+_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+# Halfway between the largest 32-bit float and the next one there would be: from here on, rounding overflows.
+_FLOAT32_OVERFLOWS_FROM = float.fromhex("0x1.ffffffp127")
+_INEXACT_DOUBLES_FROM = 2**53
+
+_INT32 = (-(2**31), 2**31 - 1)
+_INT64 = (-(2**63), 2**63 - 1)
+_UINT32 = (0, 2**32 - 1)
+_UINT64 = (0, 2**64 - 1)
+
+_INTEGER_RANGES = {
+    FieldDescriptor.CPPTYPE_INT32: _INT32,
+    FieldDescriptor.CPPTYPE_INT64: _INT64,
+    FieldDescriptor.CPPTYPE_UINT32: _UINT32,
+    FieldDescriptor.CPPTYPE_UINT64: _UINT64,
+}
+
+
+def json_scalar(field: FieldDescriptor) -> Callable[[object], object]:
+    """A converter from a JSON value to what the field holds. It raises `InvalidValueError`."""
+    if field.cpp_type in _INTEGER_RANGES:
+        low, high = _INTEGER_RANGES[field.cpp_type]
+        return lambda value: _integer_from_json(value, low, high)
+    if field.enum_type is not None:
+        return _enum_from_json(field.enum_type)
+    return _FROM_JSON[field.type]
+
+
+def text_scalar(field: FieldDescriptor) -> Callable[[str], object]:
+    """A converter from path or query text to what the field holds. It raises `InvalidValueError`."""
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        return bool_from_text
+    if field.enum_type is not None:
+        return _enum_from_text(field.enum_type)
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return str
+    # The rest has one spelling in JSON strings and in URLs.
+    return json_scalar(field)
+
+
+def integer_from_text(text: str, low: int, high: int) -> int:
+    """A decimal integer within the range, both ends included."""
+    if not _INTEGER.fullmatch(text):
+        raise InvalidValueError("must be a whole number in decimal digits")
+    return _in_range(int(text), low, high)
+
+
+def bool_from_text(text: str) -> bool:
+    """`true` or `false`, nothing else."""
+    if text not in {"true", "false"}:
+        raise InvalidValueError("must be true or false")
+    return text == "true"
+
+
+def bytes_from_text(text: str) -> bytes:
+    """Standard or URL-safe base64, padded right or not at all."""
+    found = _BASE64.fullmatch(text)
+    if not found:
+        raise InvalidValueError("must be base64")
+    digits, padding = found.groups()
+    owed = -len(digits) % 4
+    if owed == 3 or len(padding) not in {0, owed}:
+        raise InvalidValueError("must be base64 of a whole number of bytes")
+    try:
+        return base64.b64decode(digits.translate(_TO_STANDARD_ALPHABET) + "=" * owed)
+    except binascii.Error:
+        raise InvalidValueError("must be base64") from None
+
+
+def _in_range(number: int, low: int, high: int) -> int:
+    if not low <= number <= high:
+        raise InvalidValueError(f"must be from {low} to {high}")
+    return number
+
+
+def _integer_from_json(value: object, low: int, high: int) -> int:
+    if type(value) is int:
+        return _in_range(value, low, high)
+    if type(value) is str:
+        return integer_from_text(value, low, high)
+    if type(value) is float and value.is_integer():
+        # 1.0 and 1e3 are whole; from 2**53 on the digits sent may already be lost.
+        if abs(value) >= _INEXACT_DOUBLES_FROM:
+            raise InvalidValueError("must be written without fraction or exponent")
+        return _in_range(int(value), low, high)
+    raise InvalidValueError("must be a whole number")
+
+
+def _double_from_json(value: object) -> float:
+    if type(value) is float or type(value) is int:
+        number = _as_double(value)
+    elif type(value) is str and value in _NOT_FINITE:
+        return _NOT_FINITE[value]
+    elif type(value) is str and _NUMBER.fullmatch(value):
+        number = float(value)
+    else:
+        raise InvalidValueError("must be a number")
+    if math.isinf(number):
+        raise InvalidValueError("is too large")
+    return number
+
+
+def _as_double(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _float32_from_json(value: object) -> float:
+    number = _double_from_json(value)
+    if math.isfinite(number) and abs(number) >= _FLOAT32_OVERFLOWS_FROM:
+        raise InvalidValueError("is too large for a 32-bit float")
+    return number
+
+
+def _bool_from_json(value: object) -> bool:
+    if type(value) is not bool:
+        raise InvalidValueError("must be true or false")
+    return value
+
+
+def _string_from_json(value: object) -> str:
+    if type(value) is not str:
+        raise InvalidValueError("must be a string")
+    return value
+
+
+def _bytes_from_json(value: object) -> bytes:
+    if type(value) is not str:
+        raise InvalidValueError("must be a base64 string")
+    return bytes_from_text(value)
+
+
+_FROM_JSON: dict[int, Callable[[object], object]] = {
+    FieldDescriptor.TYPE_DOUBLE: _double_from_json,
+    FieldDescriptor.TYPE_FLOAT: _float32_from_json,
+    FieldDescriptor.TYPE_BOOL: _bool_from_json,
+    FieldDescriptor.TYPE_BYTES: _bytes_from_json,
+    FieldDescriptor.TYPE_STRING: _string_from_json,
+}
+
+
+def _enum_from_json(enum: EnumDescriptor) -> Callable[[object], int]:
+    """Names, or whole numbers; an open enum takes numbers that it has no name for."""
+    numbers = {value.name: value.number for value in enum.values}
+    known = frozenset(numbers.values())
+    is_null = enum.full_name == NULL_VALUE
+
+    def convert(value: object) -> int:
+        if type(value) is str and value in numbers:
+            return numbers[value]
+        if value is None and is_null:
+            return 0
+        if type(value) is int or type(value) is float:
+            number = _integer_from_json(value, *_INT32)
+            if number in known or not enum.is_closed:
+                return number
+        raise InvalidValueError("must be one of " + ", ".join(list(numbers)[:20]))
+
+    return convert
+
+
+def _enum_from_text(enum: EnumDescriptor) -> Callable[[str], int]:
+    from_json = _enum_from_json(enum)
+
+    def convert(text: str) -> int:
+        return from_json(int(text) if _INTEGER.fullmatch(text) else text)
+
+    return convert

@@ -1,0 +1,102 @@
+"""What the edge process reads from its environment, once. Nothing else in the edge reads the environment."""
+
+import os
+import sys
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_DEVELOPMENT_COOKIE_KEYS = "dev:development-cookie-secret-that-everybody-knows"
+_DEVELOPMENT_VISITOR_SECRET = "development-visitor-secret-that-everybody-knows"  # noqa: S105
+_SECRET_MIN_LENGTH = 32
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _networks(value: object) -> object:
+    parts = _split(value)
+    if isinstance(parts, tuple):
+        return tuple(ip_network(part, strict=False) if isinstance(part, str) else part for part in parts)
+    return value
+
+
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
+
+
+class Settings(BaseSettings):
+    """`MILLRACE_*` variables, or lines of the file that `MILLRACE_ENV_FILE` names; variables win."""
+
+    model_config = SettingsConfigDict(env_prefix="MILLRACE_", frozen=True, extra="ignore")
+
+    mode: Literal["production", "development"] = "production"
+
+    edge_host: str = "127.0.0.1"
+    edge_port: int = Field(default=8080, ge=0, le=65_535)
+    # A listening socket inherited from the supervisor, shared by every edge; replaces host and port.
+    edge_fd: int | None = Field(default=None, ge=0)
+    public_url: str = "http://127.0.0.1:8080"
+    trusted_proxies: Networks = ()
+    max_connections_per_address: int = Field(default=4096, ge=1)
+
+    redis_url: SecretStr
+    redis_prefix: str = Field(default="mr", pattern=r"^[A-Za-z0-9_.-]{1,32}$")
+    stream_shards: int = Field(default=1, ge=1, le=100)
+    redis_timeout_seconds: float = Field(default=0.040, gt=0, le=5)
+
+    grpc_target: str = "127.0.0.1:50051"
+    # The service JWT of the edge's own calls, such as ResolveLink.
+    edge_token: SecretStr | None = None
+
+    cookie_keys: SecretStr = SecretStr(_DEVELOPMENT_COOKIE_KEYS)
+    cookie_secure: bool = True
+    cookie_domain: str | None = Field(default=None, pattern=r"^\.?[A-Za-z0-9.-]{1,253}$")
+    visitor_secret: SecretStr = SecretStr(_DEVELOPMENT_VISITOR_SECRET)
+
+    link_cache_entries: int = Field(default=1_000_000, ge=1)
+
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=0, ge=0, le=65_535)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = Field(
+        default_factory=lambda: "console" if sys.stdout.isatty() else "json"
+    )
+
+    @model_validator(mode="after")
+    def _secrets_fit_the_mode(self) -> Self:
+        keys = self.cookie_signing_keys()
+        if self.mode == "development":
+            return self
+        for _, secret in keys:
+            _require_own_secret("MILLRACE_COOKIE_KEYS", secret)
+        _require_own_secret("MILLRACE_VISITOR_SECRET", self.visitor_secret.get_secret_value())
+        if self.edge_token is None:
+            raise ValueError("MILLRACE_EDGE_TOKEN: give the edge a service token, it resolves links with it")
+        return self
+
+    def cookie_signing_keys(self) -> tuple[tuple[str, str], ...]:
+        """The (key id, secret) pairs: the first signs, all verify. Raises ValueError when malformed."""
+        pairs = []
+        for item in self.cookie_keys.get_secret_value().split(","):
+            key_id, colon, secret = item.strip().partition(":")
+            if not (key_id and colon and secret):
+                raise ValueError("MILLRACE_COOKIE_KEYS: write a comma list of `key-id:secret`")
+            pairs.append((key_id, secret))
+        return tuple(pairs)
+
+
+def load_settings() -> Settings:
+    """Read the environment. Raises pydantic's ValidationError, which names each wrong variable."""
+    return Settings(_env_file=os.environ.get("MILLRACE_ENV_FILE"))  # type: ignore[call-arg]
+
+
+def _require_own_secret(variable: str, secret: str) -> None:
+    if secret.startswith("development"):
+        raise ValueError(f"{variable}: set a secret of your own, this one is public")
+    if len(secret) < _SECRET_MIN_LENGTH:
+        raise ValueError(f"{variable}: a secret needs {_SECRET_MIN_LENGTH} characters or more")

@@ -1,0 +1,24 @@
+"""`python -m server`: hosts the domain services over gRPC."""
+
+from __future__ import annotations
+
+import click
+import uvloop
+
+from server.hosting import serve
+from server.logs import configure_logs
+from server.settings import load_settings
+
+
+@click.command()
+@click.option("--services", help="Host only these, by name and separated by commas. Default: all.")
+def main(services: str | None) -> None:
+    """Serve the domain services over gRPC until SIGTERM. Settings come from MILLRACE_* variables."""
+    overrides = {} if services is None else {"services": services}
+    settings = load_settings(**overrides)
+    configure_logs(settings.log_level, settings.log_format)
+    uvloop.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main()

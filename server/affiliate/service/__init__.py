@@ -1,0 +1,1 @@
+"""The use cases of the affiliate domain, each one transaction; no protobuf and no status code."""

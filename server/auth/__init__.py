@@ -1,0 +1,1 @@
+"""Who is calling: tokens, principals and what a method's access option allows. No transport lives here."""

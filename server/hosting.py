@@ -1,0 +1,127 @@
+"""The server process: which services it hosts, from start to graceful stop. `app` builds them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import structlog
+from prometheus_client import start_http_server
+
+from millrace.affiliate.v1 import affiliate_service_pb2, affiliate_service_pb2_grpc
+from millrace.catalog.v1 import catalog_service_pb2, catalog_service_pb2_grpc
+from server.affiliate.assembly import build_affiliate
+from server.app import Services, open_services
+from server.auth.access import Guard, read_access
+from server.catalog.service import CatalogService
+from server.catalog.servicer import CatalogServicer
+from server.rpc.host import GrpcHost, HostedService, TlsFiles
+from server.rpc.interceptor import RpcInterceptor
+from server.rpc.metrics import RpcMetrics
+from server.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+def all_services(services: Services, *, public_url: str) -> Mapping[str, HostedService]:
+    """Every service that a process can host, by the name that `--services` knows it under."""
+    catalog = CatalogServicer(
+        services.catalog, page_tokens=services.page_tokens, contract_violations=services.rules.violations_of
+    )
+    affiliate = build_affiliate(
+        sessions=services.sessions,
+        redis=services.redis,
+        keys=services.stream_keys,
+        find_slug=lambda product_id: _slug_of(services.catalog, product_id),
+        minter=services.minter,
+        page_tokens=services.page_tokens,
+        rules=services.rules,
+        public_url=public_url,
+    )
+    return {
+        "affiliate": HostedService(
+            affiliate_service_pb2.DESCRIPTOR.services_by_name["AffiliateService"],
+            partial(affiliate_service_pb2_grpc.add_AffiliateServiceServicer_to_server, affiliate),
+        ),
+        "catalog": HostedService(
+            catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
+            partial(catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server, catalog),
+        ),
+    }
+
+
+async def _slug_of(catalog: CatalogService, product_id: str) -> str | None:
+    """What the affiliate domain asks of the catalogue."""
+    facts = await catalog.find_product(product_id)
+    return facts.slug if facts else None
+
+
+def chosen_services(known: Mapping[str, HostedService], wanted: Collection[str]) -> Sequence[HostedService]:
+    """The services named, or all when none is. Raises ValueError for an unknown name."""
+    unknown = set(wanted) - known.keys()
+    if unknown:
+        raise ValueError(f"no service is called {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    return [service for name, service in known.items() if not wanted or name in wanted]
+
+
+@asynccontextmanager
+async def hosted(settings: Settings, *, metrics: RpcMetrics | None = None) -> AsyncIterator[GrpcHost]:
+    """A server that answers from the first line of the block on, and stops gracefully behind it.
+
+    Raises AccessMissing before it listens when a method does not say who may call it.
+    """
+    async with AsyncExitStack() as stack:
+        services = await stack.enter_async_context(open_services(settings))
+        chosen = chosen_services(all_services(services, public_url=settings.public_url), settings.services)
+        descriptors = [service.descriptor for service in chosen]
+        services.rules.warm(descriptors)
+        interceptor = RpcInterceptor(
+            guard=Guard(read_access(descriptors), services.verifier),
+            rules=services.rules,
+            metrics=metrics or RpcMetrics(),
+            default_deadline=settings.default_deadline_seconds,
+        )
+        host = GrpcHost(
+            listen=settings.grpc_listen,
+            services=chosen,
+            interceptor=interceptor,
+            reflect=settings.reflection,
+            tls=_tls_files(settings),
+        )
+        yield await stack.enter_async_context(host)
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    with _metrics_endpoint(settings):
+        async with hosted(settings):
+            await stopped.wait()
+            log.info("stop_requested")
+
+
+@contextlib.contextmanager
+def _metrics_endpoint(settings: Settings) -> Iterator[None]:
+    """Prometheus figures on a thread of their own, so that a busy loop does not hide how busy it is."""
+    if settings.metrics_port == 0:
+        yield
+        return
+    endpoint, thread = start_http_server(settings.metrics_port, addr=settings.metrics_host)
+    try:
+        yield
+    finally:
+        endpoint.shutdown()
+        endpoint.server_close()
+        thread.join(timeout=1.0)
+
+
+def _tls_files(settings: Settings) -> TlsFiles | None:
+    if settings.grpc_tls_cert is None or settings.grpc_tls_key is None:
+        return None
+    return TlsFiles(settings.grpc_tls_cert, settings.grpc_tls_key, settings.grpc_tls_client_ca)

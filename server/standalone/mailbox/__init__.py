@@ -1,0 +1,1 @@
+"""The development mailbox: catches every mail sent to it, shows what arrived, sends nothing on."""

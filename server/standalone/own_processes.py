@@ -1,0 +1,112 @@
+"""The processes of ours that a stack consists of, and the environment that they are given.
+
+To add a process, add its function to `own_processes` and its name to `STOP_ORDER`.
+"""
+
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from server.standalone.backing.services import BackingServices
+from server.standalone.children import ChildSpec, Probe
+from server.standalone.ports import RememberedPorts
+from server.standalone.probes import accepts, all_of, http_ok
+from server.standalone.settings import PROJECT, Settings
+
+SERVER, DRAIN, EDGE = "server", "drain", "edge"
+# Doors first, so that nothing new comes in; the drain empties the streams while the server still answers.
+STOP_ORDER = (EDGE, DRAIN, SERVER)
+
+
+def own_environment(
+    settings: Settings, backing: BackingServices, keys: Mapping[str, str], *, grpc_port: int, edge_port: int
+) -> dict[str, str]:
+    """The environment of every process of ours. What is set already wins over defaults, not addresses."""
+    defaults = {
+        "MILLRACE_MODE": "development",
+        "MILLRACE_COOKIE_SECURE": "false",
+        # A load test on this machine plays many visitors; nobody else can connect from loopback.
+        "MILLRACE_TRUSTED_PROXIES": "127.0.0.0/8,::1/128",
+        "MILLRACE_REFLECTION": "true",
+        "MILLRACE_LOG_FORMAT": "json",
+        "MILLRACE_PUBLIC_URL": edge_url(settings, edge_port),
+        **keys,
+    }
+    addresses = {
+        "MILLRACE_STATE_DIR": str(settings.state),
+        "MILLRACE_POSTGRES_DSN": backing.postgres_dsn,
+        "MILLRACE_REDIS_URL": backing.redis_url,
+        "MILLRACE_GRPC_LISTEN": f"127.0.0.1:{grpc_port}",
+        "MILLRACE_GRPC_TARGET": f"127.0.0.1:{grpc_port}",
+    }
+    return {**defaults, **settings.environment, **addresses}
+
+
+def edge_url(settings: Settings, port: int) -> str:
+    """The base URL of the edge as seen from this machine."""
+    host = "127.0.0.1" if settings.edge_host in {"0.0.0.0", "::", ""} else settings.edge_host  # noqa: S104
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def own_processes(
+    settings: Settings,
+    environment: Mapping[str, str],
+    ports: RememberedPorts,
+    door: socket.socket,
+    logs: Path,
+) -> list[ChildSpec]:
+    """The server, the drain, and as many edges as wanted, which all accept from the one socket `door`."""
+    edges = [f"{EDGE}-{number}" for number in range(1, settings.edge_processes + 1)]
+    return [
+        _process(SERVER, "server", environment, ports, logs, ready=accepts(ports.port("grpc"))),
+        *(_edge(name, environment, ports, door, logs) for name in edges),
+        _process(DRAIN, "workers.drain", environment, ports, logs),
+    ]
+
+
+def stop_order(names: list[str]) -> list[list[str]]:
+    """The names of running processes of ours, grouped and ordered by when to stop them."""
+    return [[name for name in names if name.split("-")[0] == kind] for kind in STOP_ORDER]
+
+
+def _process(
+    name: str,
+    module: str,
+    environment: Mapping[str, str],
+    ports: RememberedPorts,
+    logs: Path,
+    *,
+    ready: Probe | None = None,
+) -> ChildSpec:
+    metrics = ports.port(f"metrics-{name}")
+    return ChildSpec(
+        name=name,
+        command=(sys.executable, "-m", module),
+        environment={**environment, "MILLRACE_METRICS_PORT": str(metrics)},
+        folder=PROJECT,
+        log=logs / f"{name}.log",
+        ready=ready or http_ok(metrics, "/readyz"),
+        stop_within=8.0,
+    )
+
+
+def _edge(
+    name: str, environment: Mapping[str, str], ports: RememberedPorts, door: socket.socket, logs: Path
+) -> ChildSpec:
+    metrics = ports.port(f"metrics-{name}")
+    port = int(door.getsockname()[1])
+    return ChildSpec(
+        name=name,
+        command=(sys.executable, "-m", "edge"),
+        environment={
+            **environment,
+            "MILLRACE_METRICS_PORT": str(metrics),
+            "MILLRACE_EDGE_FD": str(door.fileno()),
+        },
+        folder=PROJECT,
+        log=logs / f"{name}.log",
+        ready=all_of([accepts(metrics), http_ok(port, "/readyz")]),
+        stop_within=8.0,
+        inherited=(door.fileno(),),
+    )

@@ -1,0 +1,66 @@
+"""Questions asked of a child until it says that it is ready. None raises; a refused connection is a no."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+
+from server.standalone.children import Probe
+
+ANSWER_TIMEOUT = 2.0
+
+
+async def _exchange(port: int, request: bytes, host: str) -> bytes:
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(request)
+        await writer.drain()
+        return await reader.read(512) if request else b""
+    finally:
+        writer.close()
+
+
+def accepts(port: int, host: str = "127.0.0.1") -> Probe:
+    """Something accepts connections on the port."""
+
+    async def ready() -> bool:
+        with contextlib.suppress(OSError, TimeoutError):
+            await asyncio.wait_for(_exchange(port, b"", host), ANSWER_TIMEOUT)
+            return True
+        return False
+
+    return ready
+
+
+def answers(port: int, request: bytes, expected: bytes, host: str = "127.0.0.1") -> Probe:
+    """What is sent back to `request` contains `expected`."""
+
+    async def ready() -> bool:
+        with contextlib.suppress(OSError, TimeoutError):
+            return expected in await asyncio.wait_for(_exchange(port, request, host), ANSWER_TIMEOUT)
+        return False
+
+    return ready
+
+
+def http_ok(port: int, path: str) -> Probe:
+    """A GET of the path on loopback is answered with status 200."""
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+    return answers(port, request.encode(), b" 200 ")
+
+
+def all_of(probes: Iterable[Probe]) -> Probe:
+    """Every probe says yes, asked in order."""
+    asked = tuple(probes)
+
+    async def ready() -> bool:
+        for probe in asked:
+            if not await probe():
+                return False
+        return True
+
+    return ready
+
+
+async def at_once() -> bool:
+    """Yes: for a child whose end is waited for instead."""
+    return True

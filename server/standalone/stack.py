@@ -1,0 +1,161 @@
+"""One stack from nothing to ready: which step needs which other, and nothing else."""
+
+import dataclasses
+import socket
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from server.standalone.backing.postgres import ensure_database
+from server.standalone.backing.services import BackingServices, prepare_services
+from server.standalone.children import ChildSpec
+from server.standalone.development_keys import load_or_make_keys
+from server.standalone.endpoints import Endpoints
+from server.standalone.own_processes import edge_url, own_environment, own_processes, stop_order
+from server.standalone.ports import RememberedPorts
+from server.standalone.probes import at_once
+from server.standalone.schema import look_at, migrations_digest, read_installed, write_installed
+from server.standalone.settings import PROJECT, Settings
+from server.standalone.supervision import Supervisor
+from server.standalone.terminal import say
+from server.standalone.tokens import DevelopmentTokens, Signing
+
+BACKING_READY_WITHIN = 60.0
+OWN_READY_WITHIN = 60.0
+
+
+class Stack:
+    """A stack being started. Whoever makes it calls `stop` in the end, however far `start` came."""
+
+    def __init__(
+        self, settings: Settings, supervisor: Supervisor, ports: RememberedPorts, door: socket.socket
+    ) -> None:
+        self._settings = settings
+        self._supervisor = supervisor
+        self._ports = ports
+        self._door = door
+        self._logs = settings.state / "logs"
+        self._own: list[ChildSpec] = []
+        self._installed = read_installed(settings.state)
+
+    async def start(self) -> Endpoints:
+        """Starts everything and returns once everything is ready.
+
+        Backing services start first. With a schema that is known to be current, our processes start at once
+        and wait for the services by themselves; else the schema is brought up to date before.
+        """
+        services = await self._start_services()
+        keys = load_or_make_keys(self._settings.state)
+        environment = own_environment(
+            self._settings, services, keys, grpc_port=self._ports.port("grpc"), edge_port=self._edge_port()
+        )
+        tokens = DevelopmentTokens(self._settings.state, _signing(environment))
+        environment["MILLRACE_EDGE_TOKEN"] = tokens.token("edge", "service")
+        self._own = own_processes(self._settings, environment, self._ports, self._door, self._logs)
+        self._ports.save()
+        current = self._installed.migrations == migrations_digest()
+        if current:
+            self._start_own()
+        await self._supervisor.wait_ready([child.name for child in services.children], BACKING_READY_WITHIN)
+        await self._ensure_schema(services, environment)
+        if not current:
+            self._start_own()
+        await self._supervisor.wait_ready([child.name for child in self._own], OWN_READY_WITHIN)
+        partner_id = await self._ensure_demo(environment, tokens)
+        return self._endpoints(services, environment, tokens, partner_id)
+
+    def metrics_ports(self) -> dict[str, int]:
+        """The metrics port of each process of ours."""
+        return {child.name: self._ports.port(f"metrics-{child.name}") for child in self._own}
+
+    async def stop(self) -> None:
+        """Stops our processes in order, then the backing services."""
+        await self._supervisor.stop(stop_order([child.name for child in self._own]))
+
+    async def _start_services(self) -> BackingServices:
+        if self._installed.database == "":
+            say("first start: making the databases; this takes a few seconds")
+        services = await prepare_services(self._settings, self._ports, self._logs)
+        for child in services.children:
+            self._supervisor.start(child)
+        return services
+
+    def _start_own(self) -> None:
+        for child in self._own:
+            self._supervisor.start(child)
+
+    def _edge_port(self) -> int:
+        return int(self._door.getsockname()[1])
+
+    async def _ensure_schema(self, services: BackingServices, environment: Mapping[str, str]) -> None:
+        if services.own_postgres and self._installed.database == "":
+            await ensure_database(services.own_postgres)
+        digest = migrations_digest()
+        found = await look_at(services.postgres_dsn)
+        known = self._installed
+        if (digest, found.database, found.revision) != (known.migrations, known.database, known.revision):
+            say("bringing the database schema up to date")
+            await self._supervisor.run_to_end(self._step("migrate", environment))
+            found = await look_at(services.postgres_dsn)
+        # Another database than last time has no demo shop yet.
+        partner_id = known.partner_id if known.database == found.database else None
+        self._note(migrations=digest, database=found.database, revision=found.revision, partner_id=partner_id)
+
+    async def _ensure_demo(self, environment: Mapping[str, str], tokens: DevelopmentTokens) -> str:
+        if self._installed.partner_id is None:
+            say("seeding the demo shop")
+            answer = self._settings.state / "seeded"
+            credential = {"MILLRACE_ADMIN_TOKEN": tokens.token("admin", "admin")}
+            await self._supervisor.run_to_end(
+                self._step(
+                    "seed", {**environment, **credential}, environment["MILLRACE_GRPC_TARGET"], str(answer)
+                )
+            )
+            self._note(partner_id=answer.read_text().strip())
+        return self._installed.partner_id or ""
+
+    def _step(self, name: str, environment: Mapping[str, str], *arguments: str) -> ChildSpec:
+        return ChildSpec(
+            name=name,
+            command=(sys.executable, "-m", f"server.standalone.{name}", *arguments),
+            environment=environment,
+            folder=PROJECT,
+            log=self._logs / f"{name}.log",
+            ready=at_once,
+        )
+
+    def _note(self, **changes: Any) -> None:
+        self._installed = dataclasses.replace(self._installed, **changes)
+        write_installed(self._settings.state, self._installed)
+
+    def _endpoints(
+        self,
+        services: BackingServices,
+        environment: Mapping[str, str],
+        tokens: DevelopmentTokens,
+        partner_id: str,
+    ) -> Endpoints:
+        return Endpoints(
+            edge_url=edge_url(self._settings, self._edge_port()),
+            grpc_target=environment["MILLRACE_GRPC_TARGET"],
+            postgres_dsn=services.postgres_dsn,
+            redis_url=services.redis_url,
+            s3_endpoint=services.s3_endpoint,
+            s3_access_key=services.s3_access_key,
+            s3_secret_key=services.s3_secret_key,
+            s3_bucket=services.s3_bucket,
+            smtp=services.smtp,
+            mailbox_url=services.mailbox_url,
+            admin_token=tokens.token("admin", "admin"),
+            partner_token=tokens.token("demo-partner", "partner", partner_id),
+            partner_id=partner_id,
+            service_token=tokens.token("service", "service"),
+        )
+
+
+def _signing(environment: Mapping[str, str]) -> Signing:
+    return Signing(
+        secrets=environment["MILLRACE_JWT_SECRETS"],
+        issuer=environment.get("MILLRACE_JWT_ISSUER", "millrace"),
+        audience=environment.get("MILLRACE_JWT_AUDIENCE", "millrace"),
+    )

@@ -1,0 +1,41 @@
+"""What the supervisor tells whoever started it."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from server.standalone.endpoints import Endpoints
+
+Say = Callable[[str], None]
+
+
+def say(message: str) -> None:
+    """One line of news."""
+    print(f"millrace: {message}", flush=True)
+
+
+def show(endpoints: Endpoints, *, logs: Path, metrics: Mapping[str, int], seconds: float) -> None:
+    """The table of addresses and tokens, once everything is ready."""
+    rows = {
+        "shop's door": endpoints["edge_url"],
+        "gRPC": endpoints["grpc_target"],
+        "PostgreSQL": endpoints["postgres_dsn"],
+        "Redis": endpoints["redis_url"],
+        "S3": f"{endpoints['s3_endpoint']}  bucket {endpoints['s3_bucket']}",
+        "mail": f"{endpoints['mailbox_url']}  (SMTP {endpoints['smtp']})",
+        "metrics": "  ".join(f"{name} :{port}" for name, port in sorted(metrics.items())),
+        "logs": str(logs),
+        "admin token": endpoints["admin_token"],
+        "partner token": f"{endpoints['partner_token']}\n  {'':15}of partner {endpoints['partner_id']}",
+    }
+    print()
+    for name, value in rows.items():
+        print(f"  {name:<15}{value}")
+    print("\n  These keys, passwords and tokens are for development on this machine only.\n", flush=True)
+    say(f"ready after {seconds:.1f} s; Ctrl-C stops everything")
+
+
+def stopwatch() -> Callable[[], float]:
+    """Seconds since now."""
+    started = time.monotonic()
+    return lambda: time.monotonic() - started

@@ -1,0 +1,80 @@
+"""The writer's partitions: there in time, made by several at once, made again when dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import asyncpg
+
+from tests.contract.drain.believable import assert_each_once, clicks
+from workers.drain.copy_format import copy_row
+from workers.drain.decoding import DAY_MS, PendingClick
+from workers.drain.partitions import Partitions, partition_name
+from workers.drain.writer import DAYS_AHEAD, ClickWriter
+
+
+def pending(made: list) -> list[PendingClick]:  # type: ignore[type-arg]
+    ordered = sorted(made, key=lambda click: click.click_id)
+    return [PendingClick(b"1-0", b"", click, copy_row(click), click.click_id) for click in ordered]
+
+
+async def partitions(postgres: asyncpg.Connection) -> set[str]:
+    rows = await postgres.fetch(
+        "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'clicks'::regclass"
+    )
+    return {row[0] for row in rows}
+
+
+async def test_days_ahead_are_made_at_the_start(postgres_dsn: str, postgres: asyncpg.Connection) -> None:
+    """Midnight finds its partition made."""
+    async with ClickWriter(postgres_dsn) as writer:
+        await writer.open()
+    today = int(time.time() * 1000) // DAY_MS
+    assert await partitions(postgres) == {partition_name(day) for day in range(today, today + DAYS_AHEAD + 1)}
+
+
+async def test_batch_over_midnight(postgres_dsn: str, postgres: asyncpg.Connection) -> None:
+    """A batch whose clicks lie on both sides of a midnight long past lands in two partitions."""
+    midnight_ms = (int(time.time() * 1000) // DAY_MS - 10) * DAY_MS
+    made = clicks(200, at_ms=midnight_ms + 900_000)
+    async with ClickWriter(postgres_dsn) as writer:
+        await writer.write(pending(made))
+    await assert_each_once(postgres, made)
+    for day in (midnight_ms // DAY_MS - 1, midnight_ms // DAY_MS):
+        table = partition_name(day)
+        assert await postgres.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608 - a name of ours
+
+
+async def test_many_make_the_same_partitions(postgres_dsn: str, postgres: asyncpg.Connection) -> None:
+    """Drains that start together do not trip over each other."""
+    connections = [await asyncpg.connect(postgres_dsn) for _ in range(6)]
+    await asyncio.gather(*(Partitions().ensure(each, range(100, 120)) for each in connections))
+    await asyncio.gather(*(each.close() for each in connections))
+    assert len(await partitions(postgres)) == 20
+
+
+async def test_dropped_partition_is_made_again(postgres_dsn: str, postgres: asyncpg.Connection) -> None:
+    """A day that retention dropped under a running drain is no reason to bury its clicks."""
+    made = clicks(20)
+    today = int(time.time() * 1000) // DAY_MS
+    async with ClickWriter(postgres_dsn) as writer:
+        await writer.open()
+        for day in (today - 1, today):
+            await postgres.execute(f"DROP TABLE IF EXISTS {partition_name(day)}")
+        await writer.write(pending(made))
+    await assert_each_once(postgres, made)
+
+
+async def test_writers_of_the_same_clicks(postgres_dsn: str, postgres: asyncpg.Connection) -> None:
+    """Four writers with the same batches at the same time wait for each other, and one of them counts."""
+    made = clicks(3_000, links=30)
+    batches = [pending(made[start : start + 500]) for start in range(0, len(made), 500)]
+
+    async def write_all(writer: ClickWriter) -> int:
+        async with writer:
+            return sum([(await writer.write(batch)).inserted for batch in batches])
+
+    inserted = await asyncio.gather(*(write_all(ClickWriter(postgres_dsn)) for _ in range(4)))
+    assert sum(inserted) == len(made)
+    await assert_each_once(postgres, made)

@@ -1,0 +1,125 @@
+"""kill -9 of one process at a time under click load; afterwards the client's ledger and Postgres agree.
+
+MILLRACE_CHAOS_ROUNDS makes each fault strike so many times more (`make chaos`).
+"""
+
+import asyncio
+import os
+import random
+import signal
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from tests.e2e.conftest import Api
+from tests.e2e.ledger import ClickLedger, settled, unrecorded_clicks
+from tests.stack import Stack, running_stack
+
+ROUNDS = int(os.environ.get("MILLRACE_CHAOS_ROUNDS", "1"))
+CATCH_UP_SECONDS = 40
+
+
+@pytest.fixture(scope="module")
+async def victim() -> AsyncIterator[Stack]:
+    """A stack of its own, since others should not feel the faults."""
+    with tempfile.TemporaryDirectory(prefix="millrace-faults-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        async with running_stack(folder, {"MILLRACE_EDGE_PROCESSES": "2"}) as stack:
+            yield stack
+
+
+@pytest.fixture
+async def link(victim: Stack) -> dict[str, Any]:
+    async with aiohttp.ClientSession(victim["edge_url"]) as session:
+        made: dict[str, Any] = await Api(session, victim["partner_token"]).made(
+            "/api/v1/affiliate/links",
+            {
+                "destinationUrl": "https://shop.example/p/fault",
+                "clickIdParameter": "mclid",
+                "customCode": f"fault-{uuid.uuid4().hex[:8]}",
+            },
+        )
+    return made
+
+
+async def under_fault(victim: Stack, link: dict[str, Any], strike: Callable[[], object]) -> ClickLedger:
+    """Clicks for a few seconds and lets the fault strike in the middle, at a moment of chance."""
+    ledger = ClickLedger(victim, link["shortCode"])
+    stop = asyncio.Event()
+    clicking = asyncio.create_task(ledger.click_until(stop))
+    for _ in range(ROUNDS):
+        await asyncio.sleep(1 + random.random())  # noqa: S311 - any moment will do
+        strike()
+        await asyncio.sleep(4)
+    stop.set()
+    await clicking
+    return ledger
+
+
+async def test_a_killed_drain_loses_and_doubles_nothing(victim: Stack, link: dict[str, Any]) -> None:
+    """Its successor finds what was read and not acknowledged."""
+    ledger = await under_fault(victim, link, lambda: victim.kill("workers.drain"))
+
+    stored = await settled(victim["postgres_dsn"], ledger, link["linkId"], within_seconds=CATCH_UP_SECONDS)
+
+    assert ledger.statuses.keys() == {302}
+    assert ledger.unanswered == 0
+    assert stored.click_ids == ledger.answered
+    assert (stored.rollup_human, stored.rollup_unique) == (len(stored.click_ids), stored.unique_rows)
+
+
+async def test_a_killed_postgres_delays_and_loses_nothing(victim: Stack, link: dict[str, Any]) -> None:
+    """Redirects go on from snapshots; the drain catches up when Postgres is back."""
+    ledger = await under_fault(
+        victim, link, lambda: victim.kill("postgres", "-D") and victim.pids("postgres", "-D")
+    )
+
+    stored = await settled(victim["postgres_dsn"], ledger, link["linkId"], within_seconds=CATCH_UP_SECONDS)
+
+    assert ledger.statuses.keys() == {302}
+    assert ledger.unanswered == 0
+    assert stored.click_ids == ledger.answered
+    assert (stored.rollup_human, stored.rollup_unique) == (len(stored.click_ids), stored.unique_rows)
+
+
+async def test_a_killed_edge_loses_nothing_that_it_answered(victim: Stack, link: dict[str, Any]) -> None:
+    """What it had not answered may be there or not; nothing else may."""
+    edges = victim.pids("-m edge")
+    ledger = await under_fault(victim, link, lambda: os.kill(victim.pids("-m edge")[0], signal.SIGKILL))
+
+    stored = await settled(victim["postgres_dsn"], ledger, link["linkId"], within_seconds=CATCH_UP_SECONDS)
+
+    assert len(victim.pids("-m edge")) == len(edges)
+    assert ledger.answered <= stored.click_ids
+    assert len(stored.click_ids - ledger.answered) <= ledger.unanswered
+    assert stored.rollup_human == len(stored.click_ids)
+
+
+async def test_a_killed_redis_loses_only_what_was_counted(victim: Stack, link: dict[str, Any]) -> None:
+    """Shoppers are redirected meanwhile, and every click that was not recorded is counted."""
+    before = await unrecorded_clicks(victim.pids("-m edge"))
+    port = str(urlsplit(victim["redis_url"]).port)
+    ledger = await under_fault(victim, link, lambda: victim.kill(port))
+
+    stored = await settled(victim["postgres_dsn"], ledger, link["linkId"], within_seconds=10)
+    counted = await unrecorded_clicks(victim.pids("-m edge")) - before
+
+    assert ledger.statuses.keys() == {302}
+    assert ledger.unanswered == 0
+    assert len(ledger.answered - stored.click_ids) <= counted
+    assert stored.click_ids <= ledger.answered
+    assert stored.rollup_human == len(stored.click_ids)
+    # Redis is back, and the clicks since then are recorded.
+    after = ClickLedger(victim, link["shortCode"])
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(1, stop.set)
+    await after.click_until(stop)
+    again = await settled(victim["postgres_dsn"], after, link["linkId"], within_seconds=CATCH_UP_SECONDS)
+    assert after.answered <= again.click_ids

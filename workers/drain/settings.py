@@ -1,0 +1,37 @@
+"""What the drain reads from its environment, once. Nothing else of it reads environment variables."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class DrainSettings(BaseSettings):
+    """`MILLRACE_*` variables, or lines of the file that `MILLRACE_ENV_FILE` names; variables win.
+
+    The drain signs and verifies nothing, so it has no secret to refuse.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MILLRACE_", frozen=True, extra="ignore")
+
+    postgres_dsn: SecretStr
+    redis_url: SecretStr
+    redis_prefix: str = Field(default="mr", pattern=r"^[A-Za-z0-9_.-]{1,32}$")
+    stream_shards: int = Field(default=1, ge=1, le=100)
+
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = Field(
+        default_factory=lambda: "console" if sys.stdout.isatty() else "json"
+    )
+
+
+def load_settings() -> DrainSettings:
+    """Read the environment. Raises pydantic's ValidationError, which names each wrong variable."""
+    options: dict[str, Any] = {"_env_file": os.environ.get("MILLRACE_ENV_FILE")}
+    return DrainSettings(**options)
