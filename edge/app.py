@@ -63,10 +63,22 @@ def make_app(settings: Settings) -> web.Application:
     app[ADDRESSES] = ClientAddresses(settings.trusted_proxies)
     app.on_response_prepare.append(finish_headers(heads))
     app.cleanup_ctx.extend([serve_metrics, hold_redis, hold_channel, make_redirects, make_health, watch_loop])
-    app.router.add_get("/healthz", lambda request: request.app[HEALTH].live(request))
-    app.router.add_get("/readyz", lambda request: request.app[HEALTH].ready(request))
-    app.router.add_route("*", "/{path:.*}", lambda request: request.app[GATEWAY].handle(request))
+    app.router.add_get("/healthz", answer_healthz)
+    app.router.add_get("/readyz", answer_readyz)
+    app.router.add_route("*", "/{path:.*}", translate)
     return app
+
+
+async def answer_healthz(request: web.Request) -> web.StreamResponse:
+    return await request.app[HEALTH].live()
+
+
+async def answer_readyz(request: web.Request) -> web.StreamResponse:
+    return await request.app[HEALTH].ready()
+
+
+async def translate(request: web.Request) -> web.StreamResponse:
+    return await request.app[GATEWAY].handle(request)
 
 
 def make_front(app: web.Application, inner: web.Server) -> Front:

@@ -21,10 +21,10 @@ class Health:
         self._probes = probes
         self.stopping = False
 
-    async def live(self, _: web.Request) -> web.Response:
+    async def live(self) -> web.Response:
         return web.json_response({"status": "alive"}, headers={"Cache-Control": "no-store"})
 
-    async def ready(self, _: web.Request) -> web.Response:
+    async def ready(self) -> web.Response:
         """Answer 200 with each dependency's state while any of them is up, else 503; 503 while stopping."""
         states = dict(zip(self._probes, await asyncio.gather(*map(_ask, self._probes.values())), strict=True))
         ready = not self.stopping and "up" in states.values()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 import uvloop
+from pydantic import ValidationError
 
 from server.hosting import serve
 from server.logs import configure_logs
@@ -15,7 +16,10 @@ from server.settings import load_settings
 def main(services: str | None) -> None:
     """Serve the domain services over gRPC until SIGTERM. Settings come from MILLRACE_* variables."""
     overrides = {} if services is None else {"services": services}
-    settings = load_settings(**overrides)
+    try:
+        settings = load_settings(**overrides)
+    except ValidationError as error:
+        raise click.ClickException(str(error)) from None
     configure_logs(settings.log_level, settings.log_format)
     uvloop.run(serve(settings))
 

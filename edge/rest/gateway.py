@@ -1,6 +1,6 @@
 """The door to every translated RPC: finds the route of a request, calls, answers. Knows no domain.
 
-Mount `Gateway.handle` as the catch-all of an aiohttp application.
+Mount `Gateway.handle` at `EVERY_PATH`, for every method.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from edge.rest.target import Segment, path_segments, query_parameters, split_tar
 from edge.rest.upstream import Deadline, Metadata, forward_allowed, sendable
 
 DEFAULT_DEADLINE_S = 10.0
+# Matches line feeds too: aiohttp decodes before it matches, and would answer `%0A` itself with a 404.
+EVERY_PATH = "/{tail:(?s:.*)}"
 
 
 class Gateway:

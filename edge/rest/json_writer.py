@@ -10,7 +10,7 @@ import base64
 import math
 import struct
 from collections.abc import Callable
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -21,12 +21,10 @@ from google.protobuf.message import DecodeError, Message
 
 from edge.rest.fields import ANY, DURATION, FIELD_MASK, TIMESTAMP, descriptor_of, is_map, is_wrapper
 from edge.rest.masks import write_field_mask
+from edge.rest.object_writer import Writer, compile_object_writer
 from edge.rest.scalars import NULL_VALUE
 from edge.rest.structs import write_list, write_struct, write_value
 from edge.rest.times import write_duration, write_timestamp
-
-# Turns a field's value, or a whole message, into what the JSON encoder writes.
-Writer = Callable[[Any], object]
 
 _WELL_KNOWN: dict[str, Writer] = {
     TIMESTAMP: write_timestamp,
@@ -37,6 +35,8 @@ _WELL_KNOWN: dict[str, Writer] = {
     "google.protobuf.ListValue": write_list,
 }
 
+_as_list: Callable[[Any], list[Any]] = itemgetter(slice(None))
+
 encode_json: Callable[[object], bytes] = msgspec.json.Encoder().encode
 
 
@@ -46,6 +46,7 @@ class JsonWriters:
     def __init__(self, pool: DescriptorPool | None = None) -> None:
         self._pool = pool or descriptor_pool.Default()  # where the types inside `Any` are looked up
         self._writers: dict[Descriptor, Writer] = {}
+        self._object_types: set[Descriptor] = set()
 
     def render(self, message: Message) -> bytes:
         """The message as JSON text. Raises ValueError for what JSON cannot hold: a time out of range."""
@@ -79,14 +80,21 @@ class JsonWriters:
         one = self._one(field)
         if not field.is_repeated:
             return one
-        return list if one is None else lambda held: [one(item) for item in held]
+        return _as_list if one is None else lambda held: [one(item) for item in held[:]]
 
     def _compile(self, descriptor: Descriptor) -> Writer:
-        writer = _ObjectWriter(descriptor)
-        self._writers[descriptor] = writer  # before its fields: a message may contain itself
-        for field in descriptor.fields:
-            writer.learn(field, self.field(field))
+        def later(message: Any) -> object:
+            return self._writers[descriptor](message)
+
+        # A message may contain itself: while its writer is being made, its fields get this detour.
+        self._writers[descriptor] = later
+        writer = compile_object_writer(descriptor, self._element)
+        self._writers[descriptor] = writer
+        self._object_types.add(descriptor)
         return writer
+
+    def _element(self, field: FieldDescriptor) -> Writer | None:
+        return self._map(field) if is_map(field) else self._one(field)
 
     def _one(self, field: FieldDescriptor) -> Writer | None:
         """A writer of one value, be the field repeated or not."""
@@ -113,10 +121,10 @@ class JsonWriters:
         if inner is None:
             # An answer with a type from a newer server is still an answer.
             return {"@type": message.type_url, "value": base64.b64encode(message.value).decode()}
-        write = self.of(descriptor_of(inner))
-        if isinstance(write, _ObjectWriter):
-            return {"@type": message.type_url, **write(inner)}
-        return {"@type": message.type_url, "value": write(inner)}
+        written = self.of(descriptor_of(inner))(inner)
+        if descriptor_of(inner) in self._object_types and isinstance(written, dict):
+            return {"@type": message.type_url, **written}
+        return {"@type": message.type_url, "value": written}
 
     def _unpack(self, message: any_pb2.Any) -> Message | None:
         try:
@@ -124,66 +132,6 @@ class JsonWriters:
             return message_factory.GetMessageClass(descriptor).FromString(message.value)
         except (KeyError, DecodeError):
             return None
-
-
-class _ObjectWriter:
-    """Writes messages of one type as JSON objects, members in the order of the proto."""
-
-    __slots__ = ("_convert", "_fetch", "_names", "_optional", "_seldom", "_template")
-
-    def __init__(self, descriptor: Descriptor) -> None:
-        # Every member in the order of the proto; the values are replaced or the member deleted.
-        self._template: dict[str, object] = dict.fromkeys(field.json_name for field in descriptor.fields)
-        fetched = [field for field in descriptor.fields if not _is_seldom_set(field)]
-        self._names = [field.json_name for field in fetched]
-        self._fetch = _fetcher([field.name for field in fetched])
-        self._convert: list[tuple[str, Writer]] = []
-        self._optional: list[tuple[str, str, Writer | None]] = []
-        self._seldom: list[tuple[str, str, Writer | None]] = []
-
-    def learn(self, field: FieldDescriptor, write: Writer | None) -> None:
-        if _is_seldom_set(field):
-            self._seldom.append((field.json_name, field.name, write))
-        elif field.has_presence:
-            self._optional.append((field.json_name, field.name, write))
-        elif write is not None:
-            self._convert.append((field.json_name, write))
-
-    def __call__(self, message: Any) -> dict[str, object]:
-        written = self._template.copy()
-        written.update(zip(self._names, self._fetch(message), strict=False))
-        for name, write_always in self._convert:
-            written[name] = write_always(written[name])
-        is_set = message.HasField
-        for name, field_name, write in self._optional:
-            value = written[name]
-            # Other than the default it must have been set: asking the message takes longer.
-            if not value and not is_set(field_name):
-                del written[name]
-            elif write is not None:
-                written[name] = write(value)
-        for name, field_name, write in self._seldom:
-            if is_set(field_name):
-                value = getattr(message, field_name)
-                written[name] = value if write is None else write(value)
-            else:
-                del written[name]
-        return written
-
-
-def _is_seldom_set(field: FieldDescriptor) -> bool:
-    """Whether to ask first and fetch then: messages, and what has a default of its own."""
-    return field.has_presence and (field.message_type is not None or bool(field.default_value))
-
-
-def _fetcher(names: list[str]) -> Callable[[Any], tuple[object, ...]]:
-    """Fetches many fields in one call, which costs half of fetching each."""
-    if len(names) > 1:
-        return attrgetter(*names)
-    if not names:
-        return lambda message: ()
-    only = attrgetter(names[0])
-    return lambda message: (only(message),)
 
 
 def _wrapper_writer(descriptor: Descriptor) -> Writer:

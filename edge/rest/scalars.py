@@ -42,8 +42,7 @@ _INTEGER_RANGES = {
 def json_scalar(field: FieldDescriptor) -> Callable[[object], object]:
     """A converter from a JSON value to what the field holds. It raises `InvalidValueError`."""
     if field.cpp_type in _INTEGER_RANGES:
-        low, high = _INTEGER_RANGES[field.cpp_type]
-        return lambda value: _integer_from_json(value, low, high)
+        return _integer_from_json(*_INTEGER_RANGES[field.cpp_type])
     if field.enum_type is not None:
         return _enum_from_json(field.enum_type)
     return _FROM_JSON[field.type]
@@ -59,13 +58,6 @@ def text_scalar(field: FieldDescriptor) -> Callable[[str], object]:
         return str
     # The rest has one spelling in JSON strings and in URLs.
     return json_scalar(field)
-
-
-def integer_from_text(text: str, low: int, high: int) -> int:
-    """A decimal integer within the range, both ends included."""
-    if not _INTEGER.fullmatch(text):
-        raise InvalidValueError("must be a whole number in decimal digits")
-    return _in_range(int(text), low, high)
 
 
 def bool_from_text(text: str) -> bool:
@@ -90,23 +82,31 @@ def bytes_from_text(text: str) -> bytes:
         raise InvalidValueError("must be base64") from None
 
 
-def _in_range(number: int, low: int, high: int) -> int:
-    if not low <= number <= high:
+def _integer_from_json(low: int, high: int) -> Callable[[object], int]:
+    """Whole numbers from `low` to `high`, as a JSON number or as decimal digits in a string."""
+
+    def convert(value: object) -> int:
+        if type(value) is str:
+            if not _INTEGER.fullmatch(value):
+                raise InvalidValueError("must be a whole number in decimal digits")
+            number = int(value)
+        else:
+            number = value if type(value) is int else _whole(value)
+        if low <= number <= high:
+            return number
         raise InvalidValueError(f"must be from {low} to {high}")
-    return number
+
+    return convert
 
 
-def _integer_from_json(value: object, low: int, high: int) -> int:
-    if type(value) is int:
-        return _in_range(value, low, high)
-    if type(value) is str:
-        return integer_from_text(value, low, high)
-    if type(value) is float and value.is_integer():
-        # 1.0 and 1e3 are whole; from 2**53 on the digits sent may already be lost.
-        if abs(value) >= _INEXACT_DOUBLES_FROM:
-            raise InvalidValueError("must be written without fraction or exponent")
-        return _in_range(int(value), low, high)
-    raise InvalidValueError("must be a whole number")
+def _whole(value: object) -> int:
+    """A JSON number with a fraction or exponent that is whole all the same: 1.0, 1e3."""
+    if type(value) is not float or not value.is_integer():
+        raise InvalidValueError("must be a whole number")
+    if abs(value) >= _INEXACT_DOUBLES_FROM:
+        # The digits sent may already be lost.
+        raise InvalidValueError("must be written without fraction or exponent")
+    return int(value)
 
 
 def _double_from_json(value: object) -> float:
@@ -169,6 +169,7 @@ def _enum_from_json(enum: EnumDescriptor) -> Callable[[object], int]:
     numbers = {value.name: value.number for value in enum.values}
     known = frozenset(numbers.values())
     is_null = enum.full_name == NULL_VALUE
+    from_number = _integer_from_json(*_INT32)
 
     def convert(value: object) -> int:
         if type(value) is str and value in numbers:
@@ -176,7 +177,7 @@ def _enum_from_json(enum: EnumDescriptor) -> Callable[[object], int]:
         if value is None and is_null:
             return 0
         if type(value) is int or type(value) is float:
-            number = _integer_from_json(value, *_INT32)
+            number = from_number(value)
             if number in known or not enum.is_closed:
                 return number
         raise InvalidValueError("must be one of " + ", ".join(list(numbers)[:20]))

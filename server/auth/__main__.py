@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import click
+from pydantic import ValidationError
 
 from server.auth.principal import Role
 from server.auth.settings import load_token_settings
@@ -23,7 +24,10 @@ def main() -> None:
 @click.option("--ttl", type=click.IntRange(min=1), default=3600, show_default=True, help="In seconds.")
 def mint(role: str, partner_id: str | None, subject: str | None, ttl: int) -> None:
     """Print a token to standard output."""
-    settings = load_token_settings()
+    try:
+        settings = load_token_settings()
+    except ValidationError as error:
+        raise click.ClickException(str(error)) from None
     minter = TokenMinter(settings.signing_keys(), issuer=settings.jwt_issuer, audience=settings.jwt_audience)
     try:
         minted = minter.mint(

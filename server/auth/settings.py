@@ -26,7 +26,10 @@ class Mode(StrEnum):
 class TokenSettings(BaseSettings):
     """`MILLRACE_*` variables, or lines of the file that `MILLRACE_ENV_FILE` names; variables win."""
 
-    model_config = SettingsConfigDict(env_prefix="MILLRACE_", frozen=True, extra="ignore")
+    # A refused start must not print the secrets that it was refused for.
+    model_config = SettingsConfigDict(
+        env_prefix="MILLRACE_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     mode: Mode = Mode.PRODUCTION
     jwt_secrets: SecretStr = SecretStr(_DEVELOPMENT_JWT_SECRETS)

@@ -57,6 +57,13 @@ def place_for(state: Path, name: str, account: Account | None) -> Path:
     return owned_folder(_outside(state), name, account)
 
 
+def give(folder: Path, account: Account) -> None:
+    """Makes the account the owner of the folder and of everything in it."""
+    for place, _, files in os.walk(folder):
+        for path in (place, *(os.path.join(place, file) for file in files)):
+            os.chown(path, account.uid, account.gid, follow_symlinks=False)
+
+
 def _outside(state: Path) -> Path:
     for candidate in outside_candidates(state):
         with contextlib.suppress(OSError):

@@ -11,8 +11,16 @@ from typing import Final
 import asyncpg
 from redis.exceptions import RedisError
 
-# asyncpg wraps most lost connections, but not all of them.
-POSTGRES_FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, EOFError, TimeoutError)
+# asyncpg wraps most lost connections, but not all of them. A server that says goodbye between two statements
+# leaves the connection in a state whose next use raises InternalClientError.
+POSTGRES_FAILURES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    EOFError,
+    TimeoutError,
+)
 REDIS_FAILURES: Final = (RedisError, OSError, TimeoutError)
 
 # SQLSTATE classes that speak of the rows sent: data exception, integrity constraint violation. All else (lost

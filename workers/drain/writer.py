@@ -24,6 +24,7 @@ from server.affiliate.click_columns import (
 from workers.drain.copy_format import HEADER, TRAILER
 from workers.drain.dead_letters import DeadLetter, bury
 from workers.drain.decoding import DAY_MS, PendingClick
+from workers.drain.frozen_writers import SESSION, end_frozen_writers
 from workers.drain.partitions import Partitions
 from workers.drain.retries import POSTGRES_FAILURES
 from workers.drain.rollups import tally
@@ -116,7 +117,7 @@ class ClickWriter:
             self._dsn,
             timeout=CONNECT_SECONDS,
             command_timeout=STATEMENT_SECONDS,
-            server_settings={"application_name": "millrace-drain", "timezone": "UTC", "jit": "off"},
+            server_settings=SESSION,
         )
         self._connection = connection
         self._partitions.forget()
@@ -160,6 +161,9 @@ class ClickWriter:
             self._partitions.forget()
             await self._partitions.ensure(self._connection, _days(clicks))
             written = await self._write_once(clicks, rows, dead_letters)
+        except asyncpg.LockNotAvailableError:
+            pass
+            raise
         # A replay seldom comes alone: the next batch goes straight to staging, until one is all new.
         self._expect_replays = written.replayed > 0
         self._on_step("committed")

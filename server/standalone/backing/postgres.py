@@ -14,7 +14,7 @@ from pathlib import Path
 from server.standalone import programs
 from server.standalone.accounts import Account, run_as, stand_in
 from server.standalone.children import Child, ChildSpec, running
-from server.standalone.places import place_for
+from server.standalone.places import give, place_for
 from server.standalone.ports import free_port
 from server.standalone.private_files import write_private
 from server.standalone.probes import accepts, all_of
@@ -116,7 +116,12 @@ def reachable_programs(home: Path, account: Account | None) -> Path:
     found = find_programs()
     if account is None or run_as(account, (str(found / "postgres"), "--version")).returncode == 0:
         return found
-    shutil.copytree(found.parent, home / "programs", symlinks=True)
+    unfinished = home / "programs.part"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(found.parent, unfinished, symlinks=True)
+    # The modes are copied too, and they may let in the owner alone.
+    give(unfinished, account)
+    unfinished.rename(home / "programs")
     return copied
 
 

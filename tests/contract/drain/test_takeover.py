@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 from redis.asyncio import Redis
 
 from millrace.streams.keys import GROUP
+from server.affiliate.click_columns import CLICK_COLUMNS
 from tests.contract.drain.believable import append, assert_each_once, clicks, until_empty
 from tests.contract.drain.drains import RunningDrain, StartDrain
+from workers.drain.copy_format import HEADER, copy_row
+from workers.drain.frozen_writers import SESSION
+from workers.drain.writer import ClickWriter
 
 
 async def test_killed_drains_entries_within_thirty_seconds(
@@ -71,6 +76,37 @@ async def test_slow_drain_whose_entries_were_taken(
         async with asyncio.timeout(10):
             assert await slow.wait() == 0
     await assert_each_once(postgres, [*made, *more])
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_drain_frozen_in_the_middle_of_a_copy(
+    running_drain: RunningDrain,
+    redis: Redis,
+    stream_key: bytes,
+    postgres_dsn: str,
+    postgres: asyncpg.Connection,
+) -> None:
+    """Rows that a frozen drain has sent without an end do not hold up the one that took them over."""
+    made = clicks(2_500)  # PostgreSQL inserts the rows of a COPY by the thousand
+    rows = b"".join([HEADER, *[copy_row(click) for click in made]])
+    async with ClickWriter(postgres_dsn) as writer:
+        await writer.open()  # makes the partitions
+    frozen = await asyncpg.connect(postgres_dsn, server_settings=SESSION)
+
+    async def unfinished() -> AsyncIterator[bytes]:
+        yield rows
+        await asyncio.Event().wait()
+
+    copying = asyncio.create_task(
+        frozen.copy_to_table("clicks", source=unfinished(), columns=CLICK_COLUMNS, format="binary")
+    )
+    await append(redis, stream_key, made)
+    async with running_drain():
+        await until_empty(redis, stream_key)
+    await assert_each_once(postgres, made)
+    copying.cancel()
+    await asyncio.wait([copying])
+    frozen.terminate()
 
 
 async def _consumers(redis: Redis, key: bytes) -> set[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import asyncpg
@@ -11,6 +12,7 @@ from tests.contract.drain.believable import assert_each_once, clicks
 from workers.drain.copy_format import copy_row
 from workers.drain.decoding import DAY_MS, PendingClick
 from workers.drain.partitions import Partitions, partition_name
+from workers.drain.retries import POSTGRES_FAILURES
 from workers.drain.writer import DAYS_AHEAD, ClickWriter
 
 
@@ -63,6 +65,23 @@ async def test_dropped_partition_is_made_again(postgres_dsn: str, postgres: asyn
         for day in (today - 1, today):
             await postgres.execute(f"DROP TABLE IF EXISTS {partition_name(day)}")
         await writer.write(pending(made))
+    await assert_each_once(postgres, made)
+
+
+async def test_connection_ended_between_batches(postgres_dsn: str, postgres: asyncpg.Connection) -> None:
+    """A server that ends an idle connection costs one try, whatever asyncpg makes of it."""
+    made = clicks(400)
+    async with ClickWriter(postgres_dsn) as writer:
+        for start in range(0, len(made), 20):
+            batch = pending(made[start : start + 20])
+            await writer.write(batch)
+            await postgres.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'millrace-drain' AND datname = current_database()"
+            )
+            with contextlib.suppress(*POSTGRES_FAILURES):
+                await writer.write(batch)
+            writer.drop()
     await assert_each_once(postgres, made)
 
 

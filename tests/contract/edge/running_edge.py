@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
+from yarl import URL
 
 from edge.lifetime import serving
 from edge.settings import Settings
@@ -39,7 +40,7 @@ class Edge:
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.session.request(
             method,
-            f"http://{self.address}{path}",
+            URL(f"http://{self.address}{path}", encoded=True),
             headers={name: value for name, value in sent.items() if value},
             allow_redirects=False,
             skip_auto_headers=("User-Agent",),

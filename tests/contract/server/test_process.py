@@ -192,6 +192,21 @@ async def test_the_process_serves_and_stops(environment: dict[str, str], unused_
             server.kill()
 
 
+async def test_a_stop_while_postgres_is_away(environment: dict[str, str]) -> None:
+    """A process that still waits for its stores ends at once, and with 0."""
+    environment["MILLRACE_POSTGRES_DSN"] = "postgresql://nobody:nothing@127.0.0.1:1/none"
+    environment["MILLRACE_LOG_FORMAT"] = "json"
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "server", env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    assert server.stdout is not None
+    async with asyncio.timeout(20):
+        assert b"postgres_not_yet_reachable" in await server.stdout.readline()
+        server.send_signal(signal.SIGTERM)
+        await server.stdout.read()
+        assert await server.wait() == 0
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--role", "root"], ["--role", "partner"], ["--role", "admin", "--partner-id", "x"], []],

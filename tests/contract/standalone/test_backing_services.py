@@ -16,10 +16,13 @@ import asyncpg
 import pytest
 import redis.asyncio
 
+from server.standalone.accounts import run_as, stand_in
+from server.standalone.backing import postgres
 from server.standalone.backing.mailbox import running_mailbox
 from server.standalone.backing.postgres import DURABLE, running_postgres
 from server.standalone.backing.redis import running_redis
 from server.standalone.backing.s3 import ObjectStore, running_object_store
+from server.standalone.places import place_for, remove_outside
 
 
 async def test_postgres_is_durable_and_not_root(folder: Path) -> None:
@@ -53,8 +56,6 @@ async def test_postgres_keeps_its_rows_and_wants_its_password(folder: Path) -> N
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root needs a place elsewhere")
 async def test_postgres_moves_out_of_an_unreachable_folder(folder: Path) -> None:
     """Where its account cannot go, the cluster lives in a folder of ours elsewhere, and cleaning finds it."""
-    from server.standalone.places import remove_outside
-
     hidden = folder / "hidden"
     hidden.mkdir(mode=0o700)
     try:
@@ -64,6 +65,22 @@ async def test_postgres_moves_out_of_an_unreachable_folder(folder: Path) -> None
         removed = remove_outside(hidden)
     assert [place for place in removed if server.cluster.is_relative_to(place)]
     assert not server.cluster.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands its programs to another account")
+def test_unreachable_programs_are_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that only root can reach run as the other account from a copy that it owns."""
+    hidden = folder / "hidden" / "bin"
+    hidden.mkdir(mode=0o700, parents=True)
+    hidden.parent.chmod(0o700)
+    (hidden / "postgres").write_text("#!/bin/sh\necho runs\n")
+    (hidden / "postgres").chmod(0o700)
+    monkeypatch.setattr(postgres, "find_programs", lambda: hidden)
+    account = stand_in()
+    home = place_for(folder, "postgres", account)
+    subject = postgres.reachable_programs(home, account)
+    assert run_as(account, (str(subject / "postgres"),)).stdout == "runs\n"
+    assert postgres.reachable_programs(home, account) == subject
 
 
 async def test_redis_syncs_every_write_and_survives_a_kill(folder: Path) -> None:

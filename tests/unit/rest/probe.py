@@ -23,7 +23,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from yarl import URL
 
-from edge.rest.gateway import Gateway
+from edge.rest.gateway import EVERY_PATH, Gateway
 
 PACKAGE = "millrace.probe.v1"
 HERE = Path(__file__).parent
@@ -110,7 +110,7 @@ async def running_probe(*, deadline_s: float = 5.0) -> AsyncIterator[Probe]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         gateway = Gateway([probe_file().services_by_name["Probe"]], channel, default_deadline=deadline_s)
         app = web.Application(client_max_size=1 << 20)
-        app.router.add_route("*", "/{tail:.*}", gateway.handle)
+        app.router.add_route("*", EVERY_PATH, gateway.handle)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -117,6 +117,8 @@ async def test_at_most_256_query_parameters_are_taken(probe: Probe) -> None:
         ("GET", "/v1/things/%2e%2e", 400),
         ("GET", "/v1/things/a%2F..%2Fb", 400),
         ("GET", "/v1/things/%00", 400),
+        ("GET", "/v1/things/%0A", 400),
+        ("GET", "/%0a", 400),
         ("GET", "/v1/things/%FF", 400),
         ("GET", "/v1/things/%zz", 400),
         ("GET", "/v1/files/a//b/", 200),

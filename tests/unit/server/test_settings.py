@@ -51,8 +51,10 @@ def test_production_refuses_weak_secrets(environment: pytest.MonkeyPatch, secret
     environment.delenv("MILLRACE_JWT_SECRETS")
     if secrets is not None:
         environment.setenv("MILLRACE_JWT_SECRETS", secrets)
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError) as refused:
         load_settings()
+    assert (secrets or "that-everybody-knows") not in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_development_accepts_the_default_secret(environment: pytest.MonkeyPatch) -> None:

@@ -86,8 +86,9 @@ class Program(_message.Message):
     """Which touch earns when an order carries both. Default COUPON."""
     @_builtins.property
     def allowed_destination_hosts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Hosts that links may lead to, compared after IDNA and case folding. No
-        wildcard, no port; at most 1,000. Empty means no destination is allowed.
+        """Hosts that links may lead to, `host` or `host:port`, compared after IDNA and
+        case folding. Without a port only the scheme's own is allowed. No wildcard;
+        at most 1,000. Empty means no destination is allowed.
         """
 
     @_builtins.property

@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!millrace/catalog/v1/product.proto\x12\x13millrace.catalog.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\x07\n\x07Product\x12\x42\n\nproduct_id\x18\x01 \x01(\tB#\xbaH r\x1b\x18\x80\x01\x32\x16^[^\\s/\\x00-\\x1f\\x7f]+$\xd8\x01\x01R\tproductId\x12\x39\n\x04slug\x18\x02 \x01(\tB%\xbaH\"r\x1d\x18\xc8\x01\x32\x18^[a-z0-9]+(-[a-z0-9]+)*$\xd8\x01\x01R\x04slug\x12\"\n\x04name\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xe8\x07R\x04name\x12+\n\x0b\x64\x65scription\x18\x04 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x04R\x0b\x64\x65scription\x12\x45\n\x06status\x18\x05 \x01(\x0e\x32#.millrace.catalog.v1.Product.StatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\x43\n\x08variants\x18\x06 \x03(\x0b\x32\x1c.millrace.catalog.v1.VariantB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x08variants\x12\x31\n\ncategories\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x32\"\x07r\x05\x10\x01\x18\xf4\x03R\ncategories\x12$\n\x04tags\x18\x08 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x64\"\x06r\x04\x10\x01\x18\x64R\x04tags\x12I\n\nattributes\x18\t \x03(\x0b\x32\x1e.millrace.catalog.v1.AttributeB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07R\nattributes\x12\x1e\n\x05\x62rand\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x05\x62rand\x12-\n\x03\x65\x61n\x18\x0b \x03(\tB\x1b\xbaH\x18\x92\x01\x15\x10\x32\"\x11r\x0f\x32\r^[0-9]{8,14}$R\x03\x65\x61n\x12\x37\n\x0fimage_media_ids\x18\x0c \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\xb0\x01\x01R\rimageMediaIds\x12\x30\n\npopularity\x18\r \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01R\npopularity\x12;\n\x0breleased_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nreleasedAt\x12&\n\x07version\x18\x0f \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x00R\x07version\x88\x01\x01\x12?\n\ncreated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\x12?\n\nupdated_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tupdatedAt\"E\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\n\n\x06\x41\x43TIVE\x10\x01\x12\t\n\x05\x44RAFT\x10\x02\x12\x0c\n\x08\x41RCHIVED\x10\x03\x42\n\n\x08_version\"\xca\x01\n\x07Variant\x12 \n\x03sku\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x03sku\x12\x1d\n\x05price\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x05price\x12\x31\n\x08\x63urrency\x18\x03 \x01(\tB\x15\xe2\x41\x01\x02\xbaH\x0er\x0c\x32\n^[A-Z]{3}$R\x08\x63urrency\x12\x1d\n\nis_default\x18\x04 \x01(\x08R\tisDefault\x12\"\n\x05stock\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00R\x05stock\x88\x01\x01\x42\x08\n\x06_stock\"O\n\tAttribute\x12\"\n\x04name\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\x04name\x12\x1e\n\x05value\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xa0\x1fR\x05valueb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!millrace/catalog/v1/product.proto\x12\x13millrace.catalog.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x07\n\x07Product\x12\x42\n\nproduct_id\x18\x01 \x01(\tB#\xbaH r\x1b\x18\x80\x01\x32\x16^[^\\s/\\x00-\\x1f\\x7f]+$\xd8\x01\x01R\tproductId\x12\x39\n\x04slug\x18\x02 \x01(\tB%\xbaH\"r\x1d\x18\xc8\x01\x32\x18^[a-z0-9]+(-[a-z0-9]+)*$\xd8\x01\x01R\x04slug\x12\"\n\x04name\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xe8\x07R\x04name\x12+\n\x0b\x64\x65scription\x18\x04 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x04R\x0b\x64\x65scription\x12\x45\n\x06status\x18\x05 \x01(\x0e\x32#.millrace.catalog.v1.Product.StatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\x43\n\x08variants\x18\x06 \x03(\x0b\x32\x1c.millrace.catalog.v1.VariantB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x08variants\x12\x31\n\ncategories\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x32\"\x07r\x05\x10\x01\x18\xf4\x03R\ncategories\x12$\n\x04tags\x18\x08 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x64\"\x06r\x04\x10\x01\x18\x64R\x04tags\x12I\n\nattributes\x18\t \x03(\x0b\x32\x1e.millrace.catalog.v1.AttributeB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07R\nattributes\x12\x1e\n\x05\x62rand\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x05\x62rand\x12.\n\x03\x65\x61n\x18\x0b \x03(\tB\x1c\xbaH\x19\x92\x01\x16\x10\xf4\x03\"\x11r\x0f\x32\r^[0-9]{8,14}$R\x03\x65\x61n\x12\x37\n\x0fimage_media_ids\x18\x0c \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\xb0\x01\x01R\rimageMediaIds\x12\x30\n\npopularity\x18\r \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01R\npopularity\x12;\n\x0breleased_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nreleasedAt\x12&\n\x07version\x18\x0f \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x00R\x07version\x88\x01\x01\x12?\n\ncreated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\x12?\n\nupdated_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tupdatedAt\"E\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\n\n\x06\x41\x43TIVE\x10\x01\x12\t\n\x05\x44RAFT\x10\x02\x12\x0c\n\x08\x41RCHIVED\x10\x03\x42\n\n\x08_version\"\xca\x01\n\x07Variant\x12 \n\x03sku\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x02R\x03sku\x12\x1d\n\x05price\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x05price\x12\x31\n\x08\x63urrency\x18\x03 \x01(\tB\x15\xe2\x41\x01\x02\xbaH\x0er\x0c\x32\n^[A-Z]{3}$R\x08\x63urrency\x12\x1d\n\nis_default\x18\x04 \x01(\x08R\tisDefault\x12\"\n\x05stock\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00R\x05stock\x88\x01\x01\x42\x08\n\x06_stock\"O\n\tAttribute\x12\"\n\x04name\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\x04name\x12\x1e\n\x05value\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80}R\x05valueb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,7 +54,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRODUCT'].fields_by_name['brand']._loaded_options = None
   _globals['_PRODUCT'].fields_by_name['brand']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_PRODUCT'].fields_by_name['ean']._loaded_options = None
-  _globals['_PRODUCT'].fields_by_name['ean']._serialized_options = b'\272H\030\222\001\025\0202\"\021r\0172\r^[0-9]{8,14}$'
+  _globals['_PRODUCT'].fields_by_name['ean']._serialized_options = b'\272H\031\222\001\026\020\364\003\"\021r\0172\r^[0-9]{8,14}$'
   _globals['_PRODUCT'].fields_by_name['image_media_ids']._loaded_options = None
   _globals['_PRODUCT'].fields_by_name['image_media_ids']._serialized_options = b'\272H\014\222\001\t\020d\"\005r\003\260\001\001'
   _globals['_PRODUCT'].fields_by_name['popularity']._loaded_options = None
@@ -66,7 +66,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRODUCT'].fields_by_name['updated_at']._loaded_options = None
   _globals['_PRODUCT'].fields_by_name['updated_at']._serialized_options = b'\342A\001\003'
   _globals['_VARIANT'].fields_by_name['sku']._loaded_options = None
-  _globals['_VARIANT'].fields_by_name['sku']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\200\001'
+  _globals['_VARIANT'].fields_by_name['sku']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\200\002'
   _globals['_VARIANT'].fields_by_name['price']._loaded_options = None
   _globals['_VARIANT'].fields_by_name['price']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_VARIANT'].fields_by_name['currency']._loaded_options = None
@@ -76,13 +76,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTRIBUTE'].fields_by_name['name']._loaded_options = None
   _globals['_ATTRIBUTE'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\310\001'
   _globals['_ATTRIBUTE'].fields_by_name['value']._loaded_options = None
-  _globals['_ATTRIBUTE'].fields_by_name['value']._serialized_options = b'\272H\005r\003\030\240\037'
+  _globals['_ATTRIBUTE'].fields_by_name['value']._serialized_options = b'\272H\005r\003\030\200}'
   _globals['_PRODUCT']._serialized_start=125
-  _globals['_PRODUCT']._serialized_end=1146
-  _globals['_PRODUCT_STATUS']._serialized_start=1065
-  _globals['_PRODUCT_STATUS']._serialized_end=1134
-  _globals['_VARIANT']._serialized_start=1149
-  _globals['_VARIANT']._serialized_end=1351
-  _globals['_ATTRIBUTE']._serialized_start=1353
-  _globals['_ATTRIBUTE']._serialized_end=1432
+  _globals['_PRODUCT']._serialized_end=1147
+  _globals['_PRODUCT_STATUS']._serialized_start=1066
+  _globals['_PRODUCT_STATUS']._serialized_end=1135
+  _globals['_VARIANT']._serialized_start=1150
+  _globals['_VARIANT']._serialized_end=1352
+  _globals['_ATTRIBUTE']._serialized_start=1354
+  _globals['_ATTRIBUTE']._serialized_end=1433
 # @@protoc_insertion_point(module_scope)

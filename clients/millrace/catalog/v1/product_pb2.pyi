@@ -117,7 +117,7 @@ class Product(_message.Message):
 
     @_builtins.property
     def ean(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """European article numbers, at most 50, 8 to 14 digits each."""
+        """European article numbers, at most 500, 8 to 14 digits each."""
 
     @_builtins.property
     def image_media_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -178,7 +178,7 @@ class Variant(_message.Message):
     IS_DEFAULT_FIELD_NUMBER: _builtins.int
     STOCK_FIELD_NUMBER: _builtins.int
     sku: _builtins.str
-    """The stock keeping unit, 1–128 characters, unique within the product."""
+    """The stock keeping unit, 1–256 characters, unique within the product."""
     price: _builtins.int
     """The price in minor units of `currency`, 0 or more: 4995 is USD 49.95."""
     currency: _builtins.str
@@ -217,7 +217,7 @@ class Attribute(_message.Message):
     name: _builtins.str
     """1–200 characters."""
     value: _builtins.str
-    """At most 4,000 characters."""
+    """At most 16,000 characters."""
     def __init__(
         self,
         *,

@@ -1,0 +1,149 @@
+"""What happens before anybody's handler: HTTP itself, health, errors, limits, and stopping."""
+
+import asyncio
+import socket
+
+import pytest
+
+from tests.contract.edge.link_server import LinkServer
+from tests.contract.edge.running_edge import Edge, running_edge
+
+
+def request(path: str, *headers: str, version: str = "1.1") -> bytes:
+    lines = [f"GET {path} HTTP/{version}", *headers, "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+CLOSE = ("Host: a.example", "Connection: close", "User-Agent: Mozilla/5.0 (X11; Linux x86_64) Firefox/132.0")
+
+
+async def test_health(edge: Edge) -> None:
+    """Alive, and ready with each dependency's state."""
+    live, ready = await edge.get("/healthz"), await edge.get("/readyz")
+    assert (live.status, ready.status) == (200, 200)
+    assert (await ready.json())["dependencies"] == {"redis": "up", "server": "up"}
+
+
+async def test_everything_else_is_the_gateways(edge: Edge) -> None:
+    """A path that nobody knows is a problem document with the request's id and our headers."""
+    response = await edge.get("/api/v1/nothing", X_Request_Id="request-0001")
+    document = await response.json(content_type=None)
+    assert response.status == 404
+    assert response.content_type == "application/problem+json"
+    assert document["instance"] == response.headers["X-Request-Id"] == "request-0001"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Server" not in response.headers
+
+
+async def test_an_rpc_goes_through(edge: Edge) -> None:
+    """The gateway reaches the server, whose refusal comes back as a problem."""
+    response = await edge.get("/api/v1/affiliate/program")
+    assert response.status == 501
+    assert (await response.json(content_type=None))["code"] == "UNIMPLEMENTED"
+
+
+@pytest.mark.parametrize("path", ["/l/shoe22", "/healthz"])
+@pytest.mark.parametrize(
+    "headers",
+    [(), ("Host: a.example", "Host: b.example"), ("Host: a b",), ("Host: a@b",)],
+    ids=["none", "two", "blank", "user"],
+)
+async def test_exactly_one_valid_host(edge: Edge, path: str, headers: tuple[str, ...]) -> None:
+    """Anything else is 400 and ends the connection."""
+    answer = await edge.raw(request(path, *headers))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in answer
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03<script>\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\n<script>alert(1)</script>\r\n\r\n",
+        b"GET /l/shoe22 HTTP/1.1\r\nHost: a\r\nContent-Length: x<script>\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"<script>" * 4_000 + b"\r\n\r\n",
+    ],
+)
+async def test_garbage_is_answered_without_echo(edge: Edge, garbage: bytes) -> None:
+    """A problem document that says nothing of what was sent, then the end; counted."""
+    answer = await edge.raw(garbage)
+    assert answer[:12] in {b"HTTP/1.1 400", b"HTTP/1.1 431"}
+    assert b"application/problem+json" in answer
+    assert b"script" not in answer
+    assert b"aaaa" not in answer
+    assert await edge.metric("millrace_edge_connections_refused_total", reason="malformed") == 1
+
+
+@pytest.mark.parametrize("version", ["0.9", "2.0"])
+async def test_other_versions_of_http(edge: Edge, version: str) -> None:
+    """HTTP/1.0 and 1.1 are spoken."""
+    answer = await edge.raw(request("/l/shoe22", *CLOSE, version=version))
+    assert answer[9:12] in {b"400", b"505"}
+
+
+async def test_http_1_0(edge: Edge) -> None:
+    """One request and the end, or more if the client asks for it."""
+    once = await edge.raw(request("/l/shoe22", version="1.0"))
+    assert once.startswith(b"HTTP/1.1 302 ")
+    assert b"Connection: close" in once
+    twice = await edge.raw(
+        request("/l/shoe22", "Connection: keep-alive", version="1.0") + request("/l/shoe22", version="1.0")
+    )
+    assert twice.count(b"HTTP/1.1 302 ") == 2
+
+
+async def test_pipelined_requests_are_answered_in_order(edge: Edge) -> None:
+    """Links, the application and again links on one connection."""
+    answer = await edge.raw(
+        request("/l/shoe22", "Host: a")
+        + request("/l/nowhere", "Host: a")
+        + request("/healthz", "Host: a")
+        + request("/l/shoe22", *CLOSE)
+    )
+    statuses = [line[9:12] for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+    assert statuses == [b"302", b"404", b"200", b"302"]
+
+
+async def test_a_body_is_read_and_ignored(edge: Edge) -> None:
+    """It does not become the next request."""
+    body = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+    sent = (
+        request("/l/shoe22", "Host: a", f"Content-Length: {len(body)}") + body + request("/l/shoe22", *CLOSE)
+    )
+    answer = await edge.raw(sent)
+    statuses = [line[9:12] for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+    assert statuses == [b"302", b"302"]
+
+
+async def test_an_absolute_target(edge: Edge) -> None:
+    """A proxy's client writes one."""
+    answer = await edge.raw(request("http://a.example/l/shoe22", *CLOSE))
+    assert answer.startswith(b"HTTP/1.1 302 ")
+
+
+async def test_too_many_connections_of_one_address(redis_url: str, link_server: LinkServer) -> None:
+    """The one too many is closed, others are not; when one leaves there is room again."""
+    async with running_edge(
+        redis_url, link_server.port, max_connections_per_address=2, trusted_proxies=()
+    ) as edge:
+        host, port = edge.address.split(":")
+        opened = [await asyncio.open_connection(host, int(port)) for _ in range(2)]
+        assert await edge.raw(request("/l/shoe22", *CLOSE)) == b""
+        opened[0][1].close()
+        await opened[0][1].wait_closed()
+        async with asyncio.timeout(5):
+            while not (await edge.raw(request("/l/shoe22", *CLOSE))).startswith(b"HTTP/1.1 302"):
+                await asyncio.sleep(0.02)
+        opened[1][1].close()
+
+
+async def test_an_inherited_socket_is_shared(redis_url: str, link_server: LinkServer) -> None:
+    """Two edges take connections from one socket; when one stops, the other serves on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        async with running_edge(redis_url, link_server.port, edge_fd=socket.dup(listening.fileno())) as first:
+            async with running_edge(redis_url, link_server.port, edge_fd=socket.dup(listening.fileno())):
+                assert (await first.get("/healthz")).status == 200
+            for _ in range(20):
+                answer = await first.raw(request("/l/shoe22", *CLOSE))
+                assert answer.startswith(b"HTTP/1.1 302 ")
