@@ -1,6 +1,6 @@
 # The commands of a checkout. Each makes the virtual environment first when it is missing or out of date.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench generate lock clean
+.PHONY: help setup run test chaos check bench generate lock clean
 
 PYTHON := .venv/bin/python
 
@@ -20,6 +20,9 @@ run: setup ## start the whole system with its backing services; Ctrl-C stops it
 
 test: setup ## run every test against real services
 	$(PYTHON) -m pytest $(TESTS)
+
+chaos: setup ## kill each process many times under load (ROUNDS=10) and compare ledgers
+	MILLRACE_CHAOS_ROUNDS=$(or $(ROUNDS),10) $(PYTHON) -m pytest tests/e2e/test_faults.py
 
 check: setup ## format, lint, types, import rules, protobuf contract
 	$(PYTHON) -m ruff format --check .

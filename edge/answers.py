@@ -25,13 +25,10 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 
 
 class PreparedResponse(web.StreamResponse):
-    """A whole answer for a connection that aiohttp's own loop serves.
-
-    The initialiser of the parent is left out on purpose: nothing of the state it makes is used.
-    """
+    """A whole answer for a connection that aiohttp's own loop serves."""
 
     def __init__(self, answer: Answer) -> None:
-        self._status = answer.status
+        super().__init__(status=answer.status)
         self._payload = answer.payload
         self._keep_alive = answer.keep_alive
 

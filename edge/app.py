@@ -11,6 +11,7 @@ from edge import classification
 from edge.answers import AnswerHeads
 from edge.client_address import ClientAddresses
 from edge.cookies import ClickCookie
+from edge.forwarding import forward_with_client
 from edge.front import Front
 from edge.health import Health
 from edge.link_resolver import LinkResolver
@@ -118,7 +119,7 @@ async def hold_redis(app: web.Application) -> AsyncIterator[None]:
 async def hold_channel(app: web.Application) -> AsyncIterator[None]:
     async with open_channel(app[SETTINGS].grpc_target, SERVICES) as channel:
         app[CHANNEL] = channel
-        app[GATEWAY] = Gateway(SERVICES, channel)
+        app[GATEWAY] = Gateway(SERVICES, channel, forward_metadata=forward_with_client(app[ADDRESSES]))
         yield
 
 

@@ -12,9 +12,10 @@ PROBE_SECONDS = 1.0
 
 
 class Health:
-    """Asks each dependency when asked. `required` ones decide readiness, the others are only shown.
+    """Asks each dependency when asked.
 
-    The redirect goes on without Redis or without the server, so neither alone makes an edge unready.
+    The redirect goes on without Redis or without the server, so neither alone makes an edge unready: it would
+    only move the same trouble to the other edges.
     """
 
     def __init__(self, probes: Mapping[str, Probe]) -> None:
@@ -22,6 +23,7 @@ class Health:
         self.stopping = False
 
     async def live(self) -> web.Response:
+        """Answer 200: the loop turns."""
         return web.json_response({"status": "alive"}, headers={"Cache-Control": "no-store"})
 
     async def ready(self) -> web.Response:

@@ -46,8 +46,8 @@ async def serving(settings: Settings, *, farewell_seconds: float = FAREWELL_SECO
     host, port = listening.getsockname()[:2]
     app = make_app(settings)
     application = web.AppRunner(app, access_log=None)
-    await application.setup()
     try:
+        await application.setup()
         inner = application.server
         if inner is None:
             raise RuntimeError("the application's runner has no server after its set-up")

@@ -2,12 +2,16 @@
 
 import logging
 import sys
+import warnings
 
 import structlog
+from aiohttp import web
 
 
 def configure_logs(level: str, style: str) -> None:
     """Send the process's events to stdout, and what libraries log through the same pipe."""
+    # Request ids travel under a plain key between the middleware and the translator.
+    warnings.filterwarnings("ignore", category=web.NotAppKeyWarning)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

@@ -18,22 +18,28 @@ from edge.rest.json_reader import JsonReaders
 from edge.rest.json_writer import JsonWriters
 from millrace.affiliate.v1 import affiliate_service_pb2, link_pb2
 from millrace.catalog.v1 import product_pb2
+from tests.bench.rows import Row, at_least
 
 MESSAGES_PER_ROUND = 2_000
 ROUNDS = 5
 
 
-def measure() -> dict[str, float]:
-    """Microseconds of CPU per message, read and written; `ratio` is how many times less than json_format's.
-
-    The ratio is the smallest over the messages, each taken both ways.
-    """
-    results: dict[str, float] = {}
+async def measure() -> list[Row]:
+    """The ratio of each kind of message, read and written; the smallest is the one that counts."""
+    rows, ratios = [], []
     for name, message, per_round in _messages():
-        measured = _both_ways(message, per_round)
-        results |= {f"{name}_{key}": value for key, value in measured.items()}
-    ratios = [value for key, value in results.items() if key.endswith("both_ways_ratio")]
-    return {**results, "ratio": min(ratios)}
+        ours = _both_ways(message, per_round)
+        ratios.append(ours["both_ways_ratio"])
+        figures = (
+            f"read {ours['read_us']:.1f} µs ({ours['read_ratio']:.1f} x), "
+            f"write {ours['write_us']:.1f} µs ({ours['write_ratio']:.1f} x)"
+        )
+        title = f"json_format CPU / translator CPU, {name}, {ours['json_bytes']:.0f} B"
+        rows.append(Row(title, round(ratios[-1], 2), "x", figures))
+    return [
+        *rows,
+        at_least("json_format CPU / translator CPU, smallest", min(ratios), 5, "x", "json_format"),
+    ]
 
 
 def _messages() -> list[tuple[str, Message, int]]:
@@ -42,8 +48,8 @@ def _messages() -> list[tuple[str, Message, int]]:
     new = affiliate_service_pb2.CreateLinkRequest(product_id="icecat-1443092", campaign="spring newsletter")
     return [
         ("link", _link(), MESSAGES_PER_ROUND),
-        ("links_page", page, MESSAGES_PER_ROUND // 20),
-        ("new_link", new, MESSAGES_PER_ROUND),
+        ("page of 20 links", page, MESSAGES_PER_ROUND // 20),
+        ("new link", new, MESSAGES_PER_ROUND),
         ("product", _product(), MESSAGES_PER_ROUND),
     ]
 
@@ -131,7 +137,3 @@ def _one_round(call: Callable[[], object], calls: int) -> float:
     for _ in range(calls):
         call()
     return (time.process_time_ns() - started) / calls / 1_000
-
-
-if __name__ == "__main__":
-    print(json.dumps(measure(), indent=2))

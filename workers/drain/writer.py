@@ -162,7 +162,7 @@ class ClickWriter:
             await self._partitions.ensure(self._connection, _days(clicks))
             written = await self._write_once(clicks, rows, dead_letters)
         except asyncpg.LockNotAvailableError:
-            pass
+            await end_frozen_writers(self._connection)
             raise
         # A replay seldom comes alone: the next batch goes straight to staging, until one is all new.
         self._expect_replays = written.replayed > 0

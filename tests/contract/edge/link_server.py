@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import grpc
 
@@ -22,6 +22,7 @@ class LinkServer(AffiliateServiceServicer):
         self.links: dict[str, link_pb2.ResolvedLink] = {}
         self.asked: Counter[str] = Counter()
         self.credentials: set[str] = set()
+        self.clients: set[str] = set()
         self.delay_seconds = 0.0
         self.failure: grpc.StatusCode | None = None
         self.port = 0
@@ -65,6 +66,13 @@ class LinkServer(AffiliateServiceServicer):
         if link is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, "There is no such link.")
         return link
+
+    async def GetProgram(self, request: Any, context: Any) -> Any:  # noqa: N802 - the contract's name
+        """Notes whose call it is, and refuses it."""
+        self.clients.update(
+            str(value) for key, value in context.invocation_metadata() if key == "x-forwarded-for"
+        )
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "This server only resolves links.")
 
     async def start(self) -> None:
         """Listens, on the same port as before if there was one."""

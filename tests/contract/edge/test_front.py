@@ -1,10 +1,13 @@
 """What happens before anybody's handler: HTTP itself, health, errors, limits, and stopping."""
 
 import asyncio
+import re
 import socket
 
 import pytest
 
+from edge import redirects
+from edge.health import Health
 from tests.contract.edge.link_server import LinkServer
 from tests.contract.edge.running_edge import Edge, running_edge
 
@@ -12,6 +15,10 @@ from tests.contract.edge.running_edge import Edge, running_edge
 def request(path: str, *headers: str, version: str = "1.1") -> bytes:
     lines = [f"GET {path} HTTP/{version}", *headers, "", ""]
     return "\r\n".join(lines).encode("latin-1")
+
+
+def statuses(answers: bytes) -> list[bytes]:
+    return re.findall(rb"HTTP/1\.1 (\d{3}) ", answers)
 
 
 CLOSE = ("Host: a.example", "Connection: close", "User-Agent: Mozilla/5.0 (X11; Linux x86_64) Firefox/132.0")
@@ -101,8 +108,7 @@ async def test_pipelined_requests_are_answered_in_order(edge: Edge) -> None:
         + request("/healthz", "Host: a")
         + request("/l/shoe22", *CLOSE)
     )
-    statuses = [line[9:12] for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
-    assert statuses == [b"302", b"404", b"200", b"302"]
+    assert statuses(answer) == [b"302", b"404", b"200", b"302"]
 
 
 async def test_a_body_is_read_and_ignored(edge: Edge) -> None:
@@ -112,8 +118,7 @@ async def test_a_body_is_read_and_ignored(edge: Edge) -> None:
         request("/l/shoe22", "Host: a", f"Content-Length: {len(body)}") + body + request("/l/shoe22", *CLOSE)
     )
     answer = await edge.raw(sent)
-    statuses = [line[9:12] for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
-    assert statuses == [b"302", b"302"]
+    assert statuses(answer) == [b"302", b"302"]
 
 
 async def test_an_absolute_target(edge: Edge) -> None:
@@ -147,3 +152,53 @@ async def test_an_inherited_socket_is_shared(redis_url: str, link_server: LinkSe
             for _ in range(20):
                 answer = await first.raw(request("/l/shoe22", *CLOSE))
                 assert answer.startswith(b"HTTP/1.1 302 ")
+
+
+async def test_a_bug_in_the_redirect_says_nothing_of_the_inside(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """500 as a problem document, counted; the connection and the edge go on."""
+
+    def broken(_: object) -> None:
+        raise RuntimeError("the inside")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(redirects, "classify", broken)
+        response = await edge.get("/l/shoe22")
+    assert response.status == 500
+    assert response.content_type == "application/problem+json"
+    assert "inside" not in await response.text()
+    assert await edge.metric("millrace_edge_unforeseen_errors_total", where="handler") == 1
+    assert (await edge.get("/l/shoe22")).status == 302
+
+
+async def test_a_bug_in_the_application_says_nothing_of_the_inside(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """500 as a problem document with the request's id."""
+
+    async def broken(_: object) -> None:
+        raise RuntimeError("the inside")
+
+    monkeypatch.setattr(Health, "live", broken)
+    response = await edge.get("/healthz", X_Request_Id="request-0001")
+    assert response.status == 500
+    assert (await response.json(content_type=None))["instance"] == "request-0001"
+    assert "inside" not in await response.text()
+
+
+async def test_the_services_learn_who_the_client_is(edge: Edge, link_server: LinkServer) -> None:
+    """The address that our proxy saw, and none that a client made up."""
+    await edge.get("/api/v1/affiliate/program", visitor="6.6.6.6, 198.51.100.7")
+    assert link_server.clients == {"198.51.100.7"}
+
+
+async def test_routes_are_measured_by_name(edge: Edge) -> None:
+    """Rate, errors and duration by route, never by path."""
+    for path in ("/l/shoe22", "/l/nowhere", "/api/v1/nothing", "/api/v1/else", "/healthz"):
+        await edge.get(path)
+    requests = "millrace_edge_requests_total"
+    assert await edge.metric(requests, route="/l/{code}", status="302") == 1
+    assert await edge.metric(requests, route="/l/{code}", status="404") == 1
+    assert await edge.metric(requests, route="/{path}", status="404") == 2
+    assert await edge.metric(requests, route="/healthz", status="200") == 1

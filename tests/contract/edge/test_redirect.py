@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from pydantic import SecretStr
 
 from edge.cookies import COOKIE_NAME
 from edge.settings import Settings
@@ -42,7 +43,9 @@ async def test_the_cookie_proves_the_click(edge: Edge, redis: PipeliningRedis, k
     """Its click id is that of the recorded click, and every click gets a fresh one."""
     values = [(await edge.get("/l/shoe22")).cookies[COOKIE_NAME].value for _ in range(2)]
     clicks = await recorded_clicks(redis, keys)
-    signer = CookieSigner(Settings(mode="development", redis_url="redis://x").cookie_signing_keys())
+    signer = CookieSigner(
+        Settings(mode="development", redis_url=SecretStr("redis://x")).cookie_signing_keys()
+    )
     touches = [signer.verify(value, now_ms=int(time.time() * 1000)) for value in values]
     assert [touch.click_id for touch in touches] == [click.click_id for click in clicks]
     assert len(set(values)) == 2
