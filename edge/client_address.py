@@ -30,7 +30,7 @@ def packed_address(text: str) -> bytes | None:
     try:
         return socket.inet_pton(socket.AF_INET, text)  # nearly always
     except (OSError, ValueError):
-        return _packed_from_other_spelling(text.strip())
+        return _packed_from_other_spelling(text)
 
 
 def _packed_from_other_spelling(host: str) -> bytes | None:
@@ -73,7 +73,7 @@ class ClientAddresses:
             return client
         hops = ",".join(forwarded_for) if len(forwarded_for) > 1 else forwarded_for[0]
         for hop in reversed(hops.split(",")):
-            packed = packed_address(hop)
+            packed = packed_address(hop.strip())
             if packed is None:
                 return client
             client = packed

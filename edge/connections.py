@@ -72,8 +72,15 @@ class Connection(RequestHandler):
 
     async def start(self) -> None:
         """Serve the connection to its end."""
+        messages = self._messages
         while not self._force_close:
-            message, payload = await self._next_message()
+            if not messages:
+                self._waiter = self._loop.create_future()
+                try:
+                    await self._waiter
+                finally:
+                    self._waiter = None
+            message, payload = messages[0]
             if not _is_plain_link_request(message, payload):
                 await super().start()
                 return
@@ -83,15 +90,6 @@ class Connection(RequestHandler):
         if self.transport is not None and not self._force_close:
             self._task_handler = None
             self.transport.close()
-
-    async def _next_message(self) -> Any:
-        if not self._messages:
-            self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        return self._messages[0]
 
     async def _follow_link(self, message: RawRequestMessage) -> bool:
         """Answer the first message; says whether the connection goes on."""

@@ -47,7 +47,7 @@ async def test_empty_dead_consumers_are_deleted(
         async with asyncio.timeout(10):
             while b"gone" in await _consumers(redis, stream_key):
                 await asyncio.sleep(0.05)
-        assert await redis.xlen(stream_key) == 0
+        await until_empty(redis, stream_key)
     assert await _consumers(redis, stream_key) == set()
 
 
