@@ -22,7 +22,7 @@ from edge.recording import ClickRecorder
 from edge.redirects import Redirects
 from edge.redis_clock import RedisClock
 from edge.request_ids import RequestIds
-from edge.rest.gateway import Gateway
+from edge.rest.gateway import EVERY_PATH, Gateway
 from edge.settings import Settings
 from edge.visitors import VisitorHashes
 from millrace.affiliate.v1 import affiliate_service_pb2
@@ -66,7 +66,7 @@ def make_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.extend([serve_metrics, hold_redis, hold_channel, make_redirects, make_health, watch_loop])
     app.router.add_get("/healthz", answer_healthz)
     app.router.add_get("/readyz", answer_readyz)
-    app.router.add_route("*", "/{path:.*}", translate)
+    app.router.add_route("*", EVERY_PATH, translate)
     return app
 
 

@@ -4,7 +4,7 @@ Who answers a request is decided in `edge.front`.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
@@ -141,7 +141,7 @@ class Connection(RequestHandler):
             self.force_close()
 
 
-def _is_plain_link_request(message: object, payload: object) -> bool:
+def _is_plain_link_request(message: object, payload: object) -> TypeGuard[RawRequestMessage]:
     return (
         isinstance(message, RawRequestMessage)
         and message.path.startswith(PREFIX)

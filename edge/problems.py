@@ -145,10 +145,11 @@ def invalid_field(field: str, message: str) -> Problem:
     )
 
 
-def problem_of_rpc_error(error: grpc.aio.AioRpcError) -> Problem:
+def problem_of_rpc_error(error: grpc.aio.AioRpcError, *, body_field: str = "") -> Problem:
     """What the caller may know of a failed RPC: its code, reason, wrong fields and when to come back.
 
     Text that may describe the inside (no ErrorInfo vouches for it, or the code says a bug) is replaced.
+    `body_field` is the request's field that was the whole body: the caller never wrote its name.
     """
     http_status = _HTTP_STATUS.get(error.code(), 500)
     details = _status_details(error)
@@ -157,12 +158,16 @@ def problem_of_rpc_error(error: grpc.aio.AioRpcError) -> Problem:
     unvouched = http_status in _OWN_WORDS and info is None
     if unvouched or http_status in _ALWAYS_OWN_WORDS or not spoken:
         spoken = _OWN_WORDS.get(http_status, title_of(http_status))
+    violations = _violations(details)
+    errors = [(json_path(_as_written(path, body_field)), message) for path, message in violations]
+    if any(_as_written(path, body_field) != path for path, _ in violations):
+        spoken = f"{errors[0][0]}: {errors[0][1]}"
     return Problem(
         http_status,
         detail=spoken,
         code=error.code().name,
         reason=info.reason if info and http_status != 500 else None,
-        errors=_field_problems(details),
+        errors=errors,
         headers=_retry_headers(details) if http_status in {429, 503} else None,
     )
 
@@ -210,9 +215,14 @@ def _first(details: status_pb2.Status, kind: type[_Detail]) -> _Detail | None:
     return None
 
 
-def _field_problems(details: status_pb2.Status) -> list[tuple[str, str]]:
+def _violations(details: status_pb2.Status) -> list[tuple[str, str]]:
     bad = _first(details, error_details_pb2.BadRequest)
-    return [(json_path(v.field), v.description) for v in bad.field_violations] if bad else []
+    return [(v.field, v.description) for v in bad.field_violations] if bad else []
+
+
+def _as_written(field_path: str, body_field: str) -> str:
+    """The path within the body, when a field of the request was the whole body."""
+    return field_path.removeprefix(f"{body_field}.") if body_field else field_path
 
 
 def _retry_headers(details: status_pb2.Status) -> dict[str, str] | None:

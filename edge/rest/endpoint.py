@@ -39,6 +39,7 @@ class Endpoint:
         self.name = route.rpc.full_name
         self.body = BodyReader(route, readers)
         self.streams = route.rpc.server_streaming
+        self._body_field = route.body.name if route.body is not None else ""
         self._binder = Binder(route, readers)
         self._request_class = message_factory.GetMessageClass(route.rpc.input_type)
         self._render = _renderer(route, writers)
@@ -68,7 +69,7 @@ class Endpoint:
     ) -> web.Response:
         """Call, and answer with the one message that comes back. Raises `Problem`."""
         call = self._call(payload, metadata=metadata, timeout=deadline.remaining())
-        with failures_as_problems(call, request):
+        with failures_as_problems(call, request, self._body_field):
             message = await call
         media_type, content = self._rendered(message)
         return web.Response(body=content, headers={"Content-Type": media_type})
@@ -80,7 +81,7 @@ class Endpoint:
         call = self._call(payload, metadata=metadata, timeout=deadline.remaining())
         response: web.StreamResponse | None = None
         try:
-            with failures_as_problems(call, request):
+            with failures_as_problems(call, request, self._body_field):
                 message = await call.read()
                 response = web.StreamResponse(headers={"Content-Type": self._streamed(message)[0]})
                 await response.prepare(request)

@@ -51,13 +51,13 @@ class Deadline:
 
 
 @contextmanager
-def failures_as_problems(call: Any, request: web.Request) -> Iterator[None]:
+def failures_as_problems(call: Any, request: web.Request, body_field: str) -> Iterator[None]:
     """Around waiting for a call: cancel it with its client, and let its failure leave as a `Problem`."""
     watch = _ClientWatch(call, request)
     try:
         yield
     except grpc.aio.AioRpcError as error:
-        raise problem_of_rpc_error(error) from error
+        raise problem_of_rpc_error(error, body_field=body_field) from error
     except asyncio.CancelledError:
         if not watch.client_left:
             raise

@@ -57,9 +57,7 @@ async def channel(grpc_target: str) -> AsyncIterator[grpc.aio.Channel]:
 @pytest.fixture
 def mint(settings: Settings) -> Mint:
     """Makes a bearer token: `mint(Role.ADMIN)`."""
-    minter = TokenMinter(
-        settings.signing_keys(), issuer=settings.jwt_issuer, audience=settings.jwt_audience
-    )
+    minter = TokenMinter(settings.signing_keys(), issuer=settings.jwt_issuer, audience=settings.jwt_audience)
 
     def mint(role: Role, partner_id: str | None = None) -> str:
         ttl = timedelta(minutes=5)

@@ -125,6 +125,23 @@ async def test_bad_links_are_refused_by_field(partner: Partner, body: dict[str, 
     assert (await partner[0].get("/api/v1/affiliate/links")).body == before.body
 
 
+async def test_a_field_of_the_body_is_named_as_the_caller_wrote_it(
+    admin: Api, partner: Partner, new_link: LinkMaker
+) -> None:
+    """The body is one field of the request message, whose name the caller never wrote."""
+    link = await new_link()
+
+    update = await partner[0].patch(f"/api/v1/affiliate/links/{link['linkId']}", {"campaign": "x" * 200})
+    upsert = await admin.post(
+        "/api/v1/catalog/products",
+        {"name": "x", "variants": [{"sku": "s", "price": "-1", "currency": "EUR"}]},
+    )
+
+    assert (update.status, fields(update.body)) == (400, {"campaign"})
+    assert (upsert.status, fields(upsert.body)) == (400, {"variants[0].price"})
+    assert "link." not in update.body["detail"]
+
+
 async def test_a_partner_may_not_set_a_commission(partner: Partner, product: dict[str, Any]) -> None:
     """Only an admin sets what a sale earns."""
     answer = await partner[0].post(
@@ -255,8 +272,9 @@ async def test_unknown_paths_and_methods(admin: Api) -> None:
     """404 for what is nowhere, 405 with `Allow` for what is elsewhere, and no inside shown."""
     missing = await admin.get("/api/v1/nothing/here")
     wrong = await admin.call("DELETE", "/api/v1/affiliate/program")
+    control = await admin.get("/api/v1/affiliate/%0Alinks")
 
-    assert missing.status == 404
+    assert (missing.status, control.status) == (404, 400)
     assert wrong.status == 405
     assert "GET" in wrong.headers["Allow"]
     assert "Server" not in missing.headers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import uvloop
 
 from server.logs import configure_logs
@@ -13,6 +15,9 @@ def main() -> None:
     """Read the settings, set up logs, serve."""
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format)
+    # A batch is ten thousand short-lived lists without cycles: looking for some costs a sixth of its time.
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
     uvloop.run(serve(settings))
 
 

@@ -24,7 +24,7 @@ BATCH_ENTRIES: Final = 5_000
 # Bounds how late the takeover timer and a request to stop are noticed on an idle stream.
 BLOCK_MS: Final = 500
 SOCKET_SECONDS: Final = 5.0
-READ_BYTES: Final = 1 << 20
+READ_BYTES: Final = 1 << 18
 # A drain asks at least every BLOCK_MS; one that is silent for this long is dead, or too slow to wait for.
 DEAD_AFTER_MS: Final = 15_000
 
@@ -42,7 +42,7 @@ def consumer_name() -> str:
 
 
 class PackingConnection(Connection):
-    """Packs commands in C: redis-py's own packing of ten thousand ids costs as much as reading their batch."""
+    """Packs commands in C: packing ten thousand ids in Python costs as much as reading them did."""
 
     def pack_command(self, *args: Any) -> list[bytes]:
         name, *arguments = args

@@ -15,7 +15,8 @@ import millrace
 millrace.connect, millrace.MillraceError
 import millrace.affiliate.v1.affiliate_service_pb2_grpc, millrace.catalog.v1.catalog_service_pb2_grpc
 tops = {{name.partition(".")[0] for name in sys.modules}}
-print(json.dumps(sorted(top for top in tops if top not in sys.stdlib_module_names and not top.startswith("_"))))
+public = (top for top in tops if not top.startswith("_"))
+print(json.dumps(sorted(top for top in public if top not in sys.stdlib_module_names)))
 """
 
 
