@@ -1,13 +1,16 @@
-"""Open-loop load on one HTTP address: every request has an intended time, and latency counts from it.
+"""Load on one HTTP address, in two ways.
 
-A closed loop would wait for a slow server and so never see the queue that real shoppers would stand in.
+The open loop is for latency: every request has an intended time, and latency counts from it, so that a slow
+server shows the queue that real shoppers would stand in. The closed loop is for cost at capacity: every
+connection sends its next request when the last one is answered.
 """
 
 import asyncio
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from statistics import quantiles
 from typing import cast
@@ -70,7 +73,7 @@ class KeepAliveConnection(asyncio.Protocol):
         self._pool.answered(self, int(head[9:12]), self._intended_at)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._pool.lost(self)
+        self._pool.lost()
 
 
 class ConnectionPool:
@@ -100,7 +103,15 @@ class ConnectionPool:
         else:
             self._idle.append(connection)
 
-    def lost(self, connection: KeepAliveConnection) -> None:
+    async def answers(self, count: int) -> None:
+        """Returns once `count` requests are answered; raises when a connection was lost before."""
+        async with asyncio.timeout(60):
+            while self.result.requests < count:
+                if self.lost_connections:
+                    raise ConnectionError(f"{self.lost_connections} connections were cut")
+                await asyncio.sleep(0.01)
+
+    def lost(self) -> None:
         if not self.closing:
             self.lost_connections += 1
 
@@ -109,6 +120,35 @@ async def open_loop(
     host: str, port: int, requests: Iterator[bytes], *, per_second: int, count: int, connections: int = 50
 ) -> LoadResult:
     """Sends `count` requests at a steady `per_second`, whatever the server does, and awaits the answers."""
+    async with connected_pool(host, port, connections) as pool:
+        start = time.perf_counter()
+        sent = 0
+        while sent < count:
+            due = min(count, int((time.perf_counter() - start) * per_second) + 1)
+            while sent < due:
+                pool.submit(next(requests), start + sent / per_second)
+                sent += 1
+            await asyncio.sleep(TICK_SECONDS)
+        await pool.answers(count)
+        pool.result.seconds = time.perf_counter() - start
+        return pool.result
+
+
+async def closed_loop(
+    host: str, port: int, requests: Iterator[bytes], *, count: int, connections: int = 50
+) -> LoadResult:
+    """Sends `count` requests as fast as the answers come."""
+    async with connected_pool(host, port, connections) as pool:
+        start = time.perf_counter()
+        for _ in range(count):
+            pool.submit(next(requests), start)
+        await pool.answers(count)
+        pool.result.seconds = time.perf_counter() - start
+        return pool.result
+
+
+@asynccontextmanager
+async def connected_pool(host: str, port: int, connections: int) -> AsyncIterator[ConnectionPool]:
     loop = asyncio.get_running_loop()
     pool = ConnectionPool()
     transports = []
@@ -116,19 +156,7 @@ async def open_loop(
         transport, protocol = await loop.create_connection(lambda: KeepAliveConnection(pool), host, port)
         pool.add(protocol)
         transports.append(transport)
-    start = time.perf_counter()
-    sent = 0
-    while sent < count:
-        due = min(count, int((time.perf_counter() - start) * per_second) + 1)
-        while sent < due:
-            pool.submit(next(requests), start + sent / per_second)
-            sent += 1
-        await asyncio.sleep(TICK_SECONDS)
-    async with asyncio.timeout(30):
-        while pool.result.requests < count and not pool.lost_connections:
-            await asyncio.sleep(0.01)
-    pool.result.seconds = time.perf_counter() - start
+    yield pool
     pool.closing = True
     for transport in transports:
         transport.close()
-    return pool.result
