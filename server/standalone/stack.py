@@ -22,6 +22,7 @@ from server.standalone.tokens import DevelopmentTokens, Signing
 
 BACKING_READY_WITHIN = 60.0
 OWN_READY_WITHIN = 60.0
+DEMO_DAYS = 28
 
 
 class Stack:
@@ -95,7 +96,7 @@ class Stack:
         known = self._installed
         if (digest, found.database, found.revision) != (known.migrations, known.database, known.revision):
             say("bringing the database schema up to date")
-            await self._supervisor.run_to_end(self._step("migrate", environment))
+            await self._supervisor.run_to_end(self._step("server.standalone.migrate", environment))
             found = await look_at(services.postgres_dsn)
         # Another database than last time has no demo shop yet.
         partner_id = known.partner_id if known.database == found.database else None
@@ -106,18 +107,22 @@ class Stack:
             say("seeding the demo shop")
             answer = self._settings.state / "seeded"
             credential = {"MILLRACE_ADMIN_TOKEN": tokens.token("admin", "admin")}
+            target = environment["MILLRACE_GRPC_TARGET"]
             await self._supervisor.run_to_end(
-                self._step(
-                    "seed", {**environment, **credential}, environment["MILLRACE_GRPC_TARGET"], str(answer)
-                )
+                self._step("server.standalone.seed", {**environment, **credential}, target, str(answer))
+            )
+            say("writing four weeks of clicks for its links")
+            await self._supervisor.run_to_end(
+                self._step("workers.backfill", environment, "--days", str(DEMO_DAYS))
             )
             self._note(partner_id=answer.read_text().strip())
         return self._installed.partner_id or ""
 
-    def _step(self, name: str, environment: Mapping[str, str], *arguments: str) -> ChildSpec:
+    def _step(self, module: str, environment: Mapping[str, str], *arguments: str) -> ChildSpec:
+        name = module.rpartition(".")[2]
         return ChildSpec(
             name=name,
-            command=(sys.executable, "-m", f"server.standalone.{name}", *arguments),
+            command=(sys.executable, "-m", module, *arguments),
             environment=environment,
             folder=PROJECT,
             log=self._logs / f"{name}.log",
