@@ -2,16 +2,16 @@
 
 import logging
 import sys
-import warnings
 
 import structlog
-from aiohttp import web
+from structlog.tracebacks import ExceptionDictTransformer
 
 
 def configure_logs(level: str, style: str) -> None:
-    """Send the process's events to stdout, and what libraries log through the same pipe."""
-    # Request ids travel under a plain key between the middleware and the translator.
-    warnings.filterwarnings("ignore", category=web.NotAppKeyWarning)
+    """Send the process's events to stdout, and what libraries log through the same pipe.
+
+    Tracebacks come without local variables: those hold addresses and credentials.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -19,11 +19,11 @@ def configure_logs(level: str, style: str) -> None:
     ]
     if style == "json":
         rendering: list[structlog.typing.Processor] = [
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(),
         ]
     else:
-        rendering = [structlog.dev.ConsoleRenderer()]
+        rendering = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     structlog.configure(
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

@@ -14,6 +14,7 @@ from edge.answers import AnswerHeads
 from edge.metrics import EdgeMetrics
 from edge.problems import Problem
 from edge.request_ids import RequestIds
+from edge.request_keys import REQUEST_ID, ROUTE
 
 log = structlog.get_logger()
 
@@ -22,12 +23,12 @@ _UNFORESEEN = Problem(500, detail="The request could not be completed.", code="I
 
 
 def name_requests(request_ids: RequestIds) -> Middleware:
-    """Put the request id into `request["request_id"]`, the log context and the answer."""
+    """Put the request id into `request[REQUEST_ID]`, the log context and the answer."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         request_id = request_ids.choose(request.headers.get("X-Request-Id"))
-        request["request_id"] = request_id
+        request[REQUEST_ID] = request_id
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             return await handler(request)
 
@@ -57,13 +58,13 @@ def answer_problems(metrics: EdgeMetrics) -> Middleware:
         try:
             return await handler(request)
         except Problem as problem:
-            return problem.response(request["request_id"])
+            return problem.response(request[REQUEST_ID])
         except web.HTTPException as error:
-            return _problem_of(error).response(request["request_id"])
+            return _problem_of(error).response(request[REQUEST_ID])
         except Exception:
             log.exception("request_failed", method=request.method, route=_route_of(request))
             metrics.unforeseen_errors += 1
-            return _UNFORESEEN.response(request["request_id"])
+            return _UNFORESEEN.response(request[REQUEST_ID])
 
     return middleware
 
@@ -75,7 +76,7 @@ def finish_headers(heads: AnswerHeads) -> Callable[[web.Request, web.StreamRespo
         headers = response.headers
         headers.popall(hdrs.SERVER, None)
         headers["X-Content-Type-Options"] = "nosniff"
-        request_id = request.get("request_id")
+        request_id = request.get(REQUEST_ID)
         if request_id is not None:
             headers["X-Request-Id"] = request_id
         if heads.closing:
@@ -86,7 +87,7 @@ def finish_headers(heads: AnswerHeads) -> Callable[[web.Request, web.StreamRespo
 
 
 def _route_of(request: web.Request) -> str:
-    named = request.get("route")
+    named = request.get(ROUTE)
     if isinstance(named, str):
         return named
     resource = request.match_info.route.resource

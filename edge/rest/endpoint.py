@@ -13,6 +13,7 @@ from google.protobuf import message_factory
 from google.protobuf.message import EncodeError, Message
 
 from edge.problems import Problem, invalid_field
+from edge.request_keys import REQUEST_ID
 from edge.rest.binder import Binder
 from edge.rest.body import BodyReader
 from edge.rest.fields import HTTP_BODY
@@ -113,7 +114,7 @@ async def _end_with(problem: Problem, response: web.StreamResponse, request: web
     """The status is out already: the last line says what went wrong."""
     if request.transport is None or response.headers["Content-Type"] != NDJSON_TYPE:
         raise ConnectionAbortedError("the stream broke after its first message") from problem
-    await response.write(encode_json({"error": problem.document(request["request_id"])}) + b"\n")
+    await response.write(encode_json({"error": problem.document(request[REQUEST_ID])}) + b"\n")
 
 
 def _renderer(route: Route, writers: JsonWriters) -> Callable[[Any], tuple[str, bytes]]:

@@ -13,6 +13,7 @@ from aiohttp import web
 from google.protobuf.descriptor import ServiceDescriptor
 
 from edge.problems import Problem
+from edge.request_keys import REQUEST_ID, ROUTE
 from edge.rest.endpoint import Endpoint
 from edge.rest.json_reader import JsonReaders
 from edge.rest.json_writer import JsonWriters
@@ -51,9 +52,9 @@ class Gateway:
         self._forward_metadata = forward_metadata
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request; a refusal is an answer too. Sets `request["route"]` to the RPC's name."""
+        """Answer one request; a refusal is an answer too. Sets `request[ROUTE]` to the RPC's name."""
         deadline = Deadline(self._default_deadline)
-        request_id = request.setdefault("request_id", str(uuid.uuid4()))
+        request_id = request.setdefault(REQUEST_ID, str(uuid.uuid4()))
         try:
             return await self._translate(request, deadline)
         except Problem as problem:
@@ -66,7 +67,7 @@ class Gateway:
         if match is None:
             return self._without_route(request.method, segments)
         endpoint = self._endpoints[match.rule]
-        request["route"] = endpoint.name
+        request[ROUTE] = endpoint.name
         text = await endpoint.body.read(request)
         payload = _payload(endpoint, match, raw_query, text, request.headers.get("Content-Type", ""))
         metadata = sendable(self._forward_metadata(request))

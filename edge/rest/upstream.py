@@ -12,6 +12,7 @@ import grpc
 from aiohttp import web
 
 from edge.problems import CLIENT_CLOSED_REQUEST, Problem, problem_of_rpc_error
+from edge.request_keys import REQUEST_ID
 
 Metadata = Sequence[tuple[str, str]]
 
@@ -26,7 +27,7 @@ _VALUE = re.compile(r"[ -~]+", re.ASCII)
 def forward_allowed(request: web.Request) -> list[tuple[str, str]]:
     """The allow-listed headers and the request id; the client's address is left to who knows the proxies."""
     pairs = [(name, request.headers[name]) for name in _FORWARDED_HEADERS if name in request.headers]
-    request_id = request.get("request_id")
+    request_id = request.get(REQUEST_ID)
     return [*pairs, ("x-request-id", request_id)] if request_id else pairs
 
 

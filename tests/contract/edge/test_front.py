@@ -200,5 +200,5 @@ async def test_routes_are_measured_by_name(edge: Edge) -> None:
     requests = "millrace_edge_requests_total"
     assert await edge.metric(requests, route="/l/{code}", status="302") == 1
     assert await edge.metric(requests, route="/l/{code}", status="404") == 1
-    assert await edge.metric(requests, route="/{path}", status="404") == 2
+    assert await edge.metric(requests, route="/{tail}", status="404") == 2
     assert await edge.metric(requests, route="/healthz", status="200") == 1
