@@ -160,8 +160,9 @@ def problem_of_rpc_error(error: grpc.aio.AioRpcError, *, body_field: str = "") -
         spoken = _OWN_WORDS.get(http_status, title_of(http_status))
     violations = _violations(details)
     errors = [(json_path(_as_written(path, body_field)), message) for path, message in violations]
-    if any(_as_written(path, body_field) != path for path, _ in violations):
-        spoken = f"{errors[0][0]}: {errors[0][1]}"
+    if errors and error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+        # The server speaks of proto paths; the caller wrote JSON.
+        spoken = f"{errors[0][0]}: {errors[0][1]}" if errors[0][0] else spoken
     return Problem(
         http_status,
         detail=spoken,
@@ -172,11 +173,13 @@ def problem_of_rpc_error(error: grpc.aio.AioRpcError, *, body_field: str = "") -
     )
 
 
+# RFC 9110 renamed some; which names `http` has depends on the Python.
+_TITLES = {CLIENT_CLOSED_REQUEST: "Client Closed Request", 413: "Content Too Large", 414: "URI Too Long"}
+
+
 def title_of(status: int) -> str:
     """The status in words; also for 499, which has no registered phrase."""
-    if status == CLIENT_CLOSED_REQUEST:
-        return "Client Closed Request"
-    return HTTPStatus(status).phrase
+    return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
 def json_path(field_path: str) -> str:
