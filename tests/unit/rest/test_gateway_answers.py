@@ -55,7 +55,7 @@ async def test_a_status_becomes_a_problem(
 async def test_details_are_rendered(probe: Probe) -> None:
     answer = await fail(probe, grpc.StatusCode.INVALID_ARGUMENT, "wrong", "unknown,info,bad")
 
-    assert answer.json["detail"] == "wrong"
+    assert answer.json["detail"] == "link.destinationUrl: must be on an allowed host"
     assert answer.json["reason"] == "LINK_TAKEN"
     assert answer.json["errors"] == [
         {"field": "link.destinationUrl", "message": "must be on an allowed host"}
