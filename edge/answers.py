@@ -84,7 +84,8 @@ class AnswerHeads:
     def refuse(self, request: RequestHead, problem: Problem, request_id: str) -> Answer:
         """Return a problem document after which the connection is closed: its framing is not trusted."""
         body = msgspec.json.encode(problem.document(request_id))
-        headers = f"Content-Type: {CONTENT_TYPE}\r\nCache-Control: no-store\r\n"
+        headers = "".join(f"{name}: {value}\r\n" for name, value in problem.headers.items())
+        headers += f"Content-Type: {CONTENT_TYPE}\r\nCache-Control: no-store\r\n"
         return self.frame(request, problem.status, request_id, headers, body, last=True)
 
     def _now(self) -> str:

@@ -4,6 +4,7 @@ Who answers a request is decided in `edge.front`.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from aiohttp import web
@@ -36,7 +37,7 @@ class Connection(RequestHandler):
     or one of too many from its address, is cut off.
     """
 
-    __slots__ = ("_admitted", "_front", "_head_deadline", "peer")
+    __slots__ = ("_admitted", "_follows_links", "_front", "_head_deadline", "_sent_all", "peer")
 
     def __init__(self, front: "Front", **settings: Any) -> None:
         super().__init__(
@@ -51,6 +52,8 @@ class Connection(RequestHandler):
         self.peer = NOBODY
         self._front = front
         self._admitted = False
+        self._follows_links = True
+        self._sent_all = False
         self._head_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -70,11 +73,21 @@ class Connection(RequestHandler):
             self._front.release(self.peer)
         super().connection_lost(exc)
 
+    def eof_received(self) -> bool:  # type: ignore[override] # aiohttp never keeps a connection open here
+        """Keep the way back open while links wait for their answers: a client may shut down only its side.
+
+        Once aiohttp's loop serves, the end of sending counts as the client's leaving, which ends its RPC.
+        """
+        self._sent_all = True
+        return self._follows_links and (self._request_in_progress or _begins_with_link(self._messages))
+
     async def start(self) -> None:
         """Serve the connection to its end."""
         messages = self._messages
         while not self._force_close:
             if not messages:
+                if self._sent_all:
+                    break
                 self._waiter = self._loop.create_future()
                 try:
                     await self._waiter
@@ -82,6 +95,9 @@ class Connection(RequestHandler):
                     self._waiter = None
             message, payload = messages[0]
             if not _is_plain_link_request(message, payload):
+                self._follows_links = False
+                if self._sent_all:
+                    self.close()  # after one more answer: no other event would end that loop
                 await super().start()
                 return
             if not await self._follow_link(message):
@@ -139,6 +155,10 @@ class Connection(RequestHandler):
         if self._request_count == 0:
             self._front.refused["slow_head"] += 1
             self.force_close()
+
+
+def _begins_with_link(messages: Sequence[tuple[object, object]]) -> bool:
+    return bool(messages) and _is_plain_link_request(*messages[0])
 
 
 def _is_plain_link_request(message: object, payload: object) -> TypeGuard[RawRequestMessage]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, web
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_exceptions import ContentEncodingError, LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
@@ -29,6 +29,13 @@ _MALFORMED = Problem(400, detail="The request is not well-formed HTTP.", code="I
 _TOO_LONG = Problem(431, detail="The request line or a header is too long.", code="INVALID_ARGUMENT")
 _WRONG_HOST = Problem(400, detail="Send exactly one valid Host header.", code="INVALID_ARGUMENT")
 _WRONG_VERSION = Problem(505, detail="HTTP/1.0 and HTTP/1.1 are spoken here.", code="UNIMPLEMENTED")
+_WRONG_EXPECTATION = Problem(417, detail="Expect nothing but 100-continue.", code="INVALID_ARGUMENT")
+_WRONG_CODING = Problem(
+    415,
+    detail="Send the body plain or with gzip.",
+    code="INVALID_ARGUMENT",
+    headers={"Accept-Encoding": "gzip"},
+)
 _UNFORESEEN = Problem(500, detail="The request could not be completed.", code="INTERNAL")
 
 
@@ -87,8 +94,7 @@ class Front(web.Server):
         if status == 400:
             log.debug("request_not_parsed", kind=type(exc).__name__)
             self.refused["malformed"] += 1
-            problem = _TOO_LONG if isinstance(exc, LineTooLong) else _MALFORMED
-            return self._closing_answer(request, problem)
+            return self._closing_answer(request, _parsing_problem(exc))
         log.error("request_failed", exc_info=exc)
         self._metrics.unforeseen_errors += 1
         return self._closing_answer(request, _UNFORESEEN)
@@ -115,7 +121,7 @@ class Front(web.Server):
     def _dispatch(self, request: BaseRequest) -> Awaitable[web.StreamResponse]:
         if request.raw_path.startswith(PREFIX):
             return self._answer_link_for_aiohttp(request)
-        problem = _refusal(request.version, request.headers.get("Host"))
+        problem = _refusal(request.version, request.headers.get("Host")) or _unmet_expectation(request)
         if problem is not None:
             return self._refuse_for_aiohttp(request, problem)
         return self._inner.request_handler(request)
@@ -138,6 +144,21 @@ def _refusal(version: HttpVersion, host: str | None) -> Problem | None:
     if host is not None and not is_valid_host(host):
         return _WRONG_HOST
     return None
+
+
+def _unmet_expectation(request: BaseRequest) -> Problem | None:
+    """aiohttp would refuse in plain text, and repeat what the client wrote. HTTP/1.0 expects nothing."""
+    expected = request.headers.get("Expect")
+    if expected is None or request.version is not HttpVersion11 or expected.lower() == "100-continue":
+        return None
+    return _WRONG_EXPECTATION
+
+
+def _parsing_problem(exc: BaseException | None) -> Problem:
+    if isinstance(exc, LineTooLong):
+        return _TOO_LONG
+    # Raised for a coding that aiohttp knows and this installation cannot undo, such as br.
+    return _WRONG_CODING if isinstance(exc, ContentEncodingError) else _MALFORMED
 
 
 def _head_of(request: BaseRequest) -> RequestHead:

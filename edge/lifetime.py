@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import structlog
 from aiohttp import web
 
-from edge.app import HEADS, HEALTH, make_app, make_front
+from edge.app import HEADS, HEALTH, METRICS, make_app, make_front
 from edge.settings import Settings
 from edge.sockets import BACKLOG, listening_socket
 
@@ -66,5 +66,7 @@ async def serving(settings: Settings, *, farewell_seconds: float = FAREWELL_SECO
             app[HEADS].closing = True
             await asyncio.sleep(farewell_seconds)
             await front.cleanup()
+            # The counters end with the process; what they say of lost clicks should not.
+            log.info("edge_drained", clicks_unrecorded=dict(app[METRICS].clicks_unrecorded))
     finally:
         await application.cleanup()

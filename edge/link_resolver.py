@@ -9,6 +9,7 @@ import structlog
 from edge.lookup import ServerUnavailable
 from millrace.affiliate.v1 import affiliate_service_pb2, link_pb2
 from millrace.affiliate.v1.affiliate_service_pb2_grpc import AffiliateServiceStub
+from millrace.streams.breaker import Breaker
 from millrace.streams.ids import id_bytes
 from millrace.streams.links import LinkSnapshot, LinkStatus
 
@@ -21,8 +22,9 @@ PAUSE_SECONDS = 1.0
 
 
 class LinkResolver:
-    """Calls AffiliateService.ResolveLink. After a few failures in a row it fails at once for a second,
-    so that a dead server does not hold up shoppers whose links are still in memory.
+    """Calls AffiliateService.ResolveLink. After a few failures in a row it fails at once, save for one call
+    a second that tries again, so that a server that is dead, or hangs, does not hold up shoppers whose links
+    are still in memory.
     """
 
     def __init__(
@@ -33,33 +35,32 @@ class LinkResolver:
     ) -> None:
         self._resolve = AffiliateServiceStub(channel).ResolveLink
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
-        self._now = now
-        self._failures = 0
-        self._paused_until = 0.0
+        self._breaker = Breaker(FAILURES_BEFORE_PAUSE, PAUSE_SECONDS, now)
 
     async def __call__(self, code: str) -> LinkSnapshot | None:
-        if self.pausing:
+        if not self._breaker.admits():
             raise ServerUnavailable("not asked: it did not answer a moment ago")
         request = affiliate_service_pb2.ResolveLinkRequest(short_code=code)
         try:
             answer = await self._resolve(request, timeout=DEADLINE_SECONDS, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             if error.code() in {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT}:
-                self._failures = 0
+                self._breaker.succeeded()
                 return None
             self._note_failure(error)
             raise ServerUnavailable(error.code().name) from error
-        self._failures = 0
+        self._breaker.succeeded()
         return snapshot_of(answer)
 
     @property
     def pausing(self) -> bool:
-        return self._failures >= FAILURES_BEFORE_PAUSE and self._now() < self._paused_until
+        """Whether the server is not asked, save for the one call a second."""
+        return self._breaker.is_open
 
     def _note_failure(self, error: grpc.aio.AioRpcError) -> None:
-        self._failures += 1
-        self._paused_until = self._now() + PAUSE_SECONDS
-        if self._failures == FAILURES_BEFORE_PAUSE:
+        was_pausing = self.pausing
+        self._breaker.failed()
+        if self.pausing and not was_pausing:
             log.warning("link_resolution_failed", code=error.code().name, detail=error.details())
 
 

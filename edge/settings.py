@@ -5,12 +5,14 @@ import sys
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _DEVELOPMENT_COOKIE_KEYS = "dev:development-cookie-secret-that-everybody-knows"
 _DEVELOPMENT_VISITOR_SECRET = "development-visitor-secret-that-everybody-knows"  # noqa: S105
 _SECRET_MIN_LENGTH = 32
+_PREFIX = "MILLRACE_"
 
 
 def _split(value: object) -> object:
@@ -32,7 +34,10 @@ Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeVali
 class Settings(BaseSettings):
     """`MILLRACE_*` variables, or lines of the file that `MILLRACE_ENV_FILE` names; variables win."""
 
-    model_config = SettingsConfigDict(env_prefix="MILLRACE_", frozen=True, extra="ignore")
+    # An empty variable is an unset one. A refused start must not print the secrets it was refused for.
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     mode: Literal["production", "development"] = "production"
 
@@ -91,8 +96,16 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the environment. Raises pydantic's ValidationError, which names each wrong variable."""
-    return Settings(_env_file=os.environ.get("MILLRACE_ENV_FILE"))  # type: ignore[call-arg]
+    """Read the environment. Exits with a line for each wrong variable, and without any value."""
+    try:
+        return Settings(_env_file=os.environ.get("MILLRACE_ENV_FILE"))  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise SystemExit("\n".join(_complaint(wrong) for wrong in error.errors())) from None
+
+
+def _complaint(wrong: ErrorDetails) -> str:
+    message = wrong["msg"].removeprefix("Value error, ")
+    return f"{_PREFIX}{str(wrong['loc'][0]).upper()}: {message}" if wrong["loc"] else message
 
 
 def _require_own_secret(variable: str, secret: str) -> None:

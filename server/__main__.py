@@ -6,7 +6,8 @@ import click
 import uvloop
 from pydantic import ValidationError
 
-from server.hosting import serve
+from server.environment import complaints
+from server.hosting import UnknownService, serve
 from server.logs import configure_logs
 from server.settings import load_settings
 
@@ -19,9 +20,12 @@ def main(services: str | None) -> None:
     try:
         settings = load_settings(**overrides)
     except ValidationError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(complaints(error)) from None
     configure_logs(settings.log_level, settings.log_format)
-    uvloop.run(serve(settings))
+    try:
+        uvloop.run(serve(settings))
+    except UnknownService as error:
+        raise click.ClickException(str(error)) from None
 
 
 if __name__ == "__main__":

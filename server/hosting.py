@@ -17,6 +17,7 @@ from millrace.catalog.v1 import catalog_service_pb2, catalog_service_pb2_grpc
 from server.affiliate.assembly import build_affiliate
 from server.app import Services, open_services
 from server.auth.access import Guard, read_access
+from server.catalog.product import ProductStatus
 from server.catalog.service import CatalogService
 from server.catalog.servicer import CatalogServicer
 from server.rpc.host import GrpcHost, HostedService, TlsFiles
@@ -55,16 +56,22 @@ def all_services(services: Services, *, public_url: str) -> Mapping[str, HostedS
 
 
 async def _slug_of(catalog: CatalogService, product_id: str) -> str | None:
-    """What the affiliate domain asks of the catalogue."""
+    """What the affiliate domain asks of the catalogue: partners learn of nothing that is not on sale."""
     facts = await catalog.find_product(product_id)
-    return facts.slug if facts else None
+    return facts.slug if facts and facts.status is ProductStatus.ACTIVE else None
+
+
+class UnknownService(ValueError):  # noqa: N818 - it names what is so
+    """A service is to be hosted that there is not; the text names those that there are."""
 
 
 def chosen_services(known: Mapping[str, HostedService], wanted: Collection[str]) -> Sequence[HostedService]:
-    """The services named, or all when none is. Raises ValueError for an unknown name."""
+    """The services named, or all when none is. Raises UnknownService."""
     unknown = set(wanted) - known.keys()
     if unknown:
-        raise ValueError(f"no service is called {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+        raise UnknownService(
+            f"no service is called {', '.join(sorted(unknown))}; there are {', '.join(known)}"
+        )
     return [service for name, service in known.items() if not wanted or name in wanted]
 
 

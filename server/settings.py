@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
-from server.auth.settings import Mode, TokenSettings, env_file
+from server.auth.settings import Mode, TokenSettings
+from server.environment import env_file
 
 __all__ = ["Mode", "Settings", "load_settings"]
 

@@ -191,4 +191,7 @@ def give_up(message: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:  # the stamp is written last, so the next command goes on from here
+        sys.exit(130)

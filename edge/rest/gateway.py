@@ -5,6 +5,7 @@ Mount `Gateway.handle` at `EVERY_PATH`, for every method.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 
@@ -68,7 +69,7 @@ class Gateway:
             return self._without_route(request.method, segments)
         endpoint = self._endpoints[match.rule]
         request[ROUTE] = endpoint.name
-        text = await endpoint.body.read(request)
+        text = await _body_in_time(endpoint, request, deadline)
         payload = _payload(endpoint, match, raw_query, text, request.headers.get("Content-Type", ""))
         metadata = sendable(self._forward_metadata(request))
         answer = endpoint.stream if endpoint.streams else endpoint.answer
@@ -81,6 +82,20 @@ class Gateway:
         if method == "OPTIONS":
             return web.Response(status=204, headers={"Allow": allowed})
         raise Problem(405, detail="This path answers other methods.", headers={"Allow": allowed})
+
+
+async def _body_in_time(endpoint: Endpoint, request: web.Request, deadline: Deadline) -> bytes:
+    """The body, unless it trickles in for longer than the whole request may take. Raises `Problem`."""
+    try:
+        async with asyncio.timeout(deadline.remaining()):
+            return await endpoint.body.read(request)
+    except TimeoutError:
+        raise Problem(
+            408,
+            detail="The body did not arrive in time.",
+            code="DEADLINE_EXCEEDED",
+            headers={"Connection": "close"},
+        ) from None
 
 
 def _payload(endpoint: Endpoint, match: Match[Route], raw_query: str, text: bytes, media_type: str) -> bytes:

@@ -30,7 +30,7 @@ def build_affiliate(
     """The servicer of `millrace.affiliate.v1.AffiliateService`.
 
     `redis`: open it with a timeout of about 0.25 s, which is the longest that a change of a link waits
-    for Redis. `find_slug(product_id)` answers the product's slug, None for an unknown product. `minter`:
+    for Redis. `find_slug(product_id)` answers the slug of a product on sale, None for any other. `minter`:
     None where tokens are not to be minted. `public_url`: the base of our short URLs.
     """
     publisher = SnapshotPublisher(redis, keys)

@@ -1,5 +1,6 @@
 """Until when clicks are counted: the drain deletes an entry once its click is in PostgreSQL."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ class ClickFreshness:
 
         Ask before reading the counts: then they hold at least what this promises.
         """
-        now = datetime.now(UTC)
+        now_ms = time.time_ns() // 1_000_000
         try:
             waiting = [
                 await self._redis.execute("XRANGE", self._keys.clicks(shard), "-", "+", "COUNT", 1)
@@ -27,10 +28,10 @@ class ClickFreshness:
             ]
         except RedisFailure:
             return None
-        return min([now, *(_entry_time(entries[0]) for entries in waiting if entries)])
+        oldest_ms = min([now_ms, *(_entry_time_ms(entries[0]) for entries in waiting if entries)])
+        return datetime.fromtimestamp(oldest_ms / 1000, UTC)
 
 
-def _entry_time(entry: Any) -> datetime:
+def _entry_time_ms(entry: Any) -> int:
     # An entry id is "<milliseconds>-<number>", in Redis's own time.
-    milliseconds = int(bytes(entry[0]).partition(b"-")[0])
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return int(bytes(entry[0]).partition(b"-")[0])

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from server.auth.principal import Role
 from server.auth.settings import load_token_settings
 from server.auth.tokens import TokenMinter
+from server.environment import complaints
 
 
 @click.group()
@@ -27,7 +28,7 @@ def mint(role: str, partner_id: str | None, subject: str | None, ttl: int) -> No
     try:
         settings = load_token_settings()
     except ValidationError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(complaints(error)) from None
     minter = TokenMinter(settings.signing_keys(), issuer=settings.jwt_issuer, audience=settings.jwt_audience)
     try:
         minted = minter.mint(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
 from pydantic import SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
 from server.auth.keys import SigningKey, parse_signing_keys
+from server.environment import FROM_ENVIRONMENT, env_file
 
 _DEVELOPMENT_JWT_SECRETS = "development:development-jwt-secret-that-everybody-knows"
 _SECRET_MIN_LENGTH = 32
@@ -26,10 +26,7 @@ class Mode(StrEnum):
 class TokenSettings(BaseSettings):
     """`MILLRACE_*` variables, or lines of the file that `MILLRACE_ENV_FILE` names; variables win."""
 
-    # A refused start must not print the secrets that it was refused for.
-    model_config = SettingsConfigDict(
-        env_prefix="MILLRACE_", frozen=True, extra="ignore", hide_input_in_errors=True
-    )
+    model_config = FROM_ENVIRONMENT
 
     mode: Mode = Mode.PRODUCTION
     jwt_secrets: SecretStr = SecretStr(_DEVELOPMENT_JWT_SECRETS)
@@ -53,11 +50,6 @@ class TokenSettings(BaseSettings):
     def signing_keys(self) -> tuple[SigningKey, ...]:
         """The HS256 keys: the first signs, all verify. Raises ValueError when the list is malformed."""
         return parse_signing_keys(self.jwt_secrets)
-
-
-def env_file() -> str | None:
-    """The file that settings are read from beside the environment."""
-    return os.environ.get("MILLRACE_ENV_FILE")
 
 
 def load_token_settings() -> TokenSettings:

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 
-from server.catalog.product import ProductContent, Variant
+from server.catalog.product import ProductContent, ProductUpsert, Variant
 
 BrokenRule = tuple[str, str]
 
+# Half of what the column holds: a product whose source stops giving versions can still count on from here.
+LARGEST_VERSION = 2**62
+# Controls and every kind of space.
+_REFUSED_IN_IDS = frozenset({"Cc", "Zs", "Zl", "Zp"})
 
-def broken_rules(content: ProductContent) -> list[BrokenRule]:
+
+def broken_rules(upsert: ProductUpsert) -> list[BrokenRule]:
     """Pairs of field path and what the field must be; empty for a good product."""
-    return [*_unstorable_texts(content), *_variant_rules(content.variants)]
+    content = upsert.content
+    return [
+        *_id_rules(content.product_id),
+        *_unstorable_texts(content),
+        *_variant_rules(content.variants),
+        *_version_rules(upsert.version),
+    ]
+
+
+def _id_rules(product_id: str) -> Iterator[BrokenRule]:
+    """An id is one segment of a URL's path, and browsers fold "." and ".." away however they are escaped."""
+    if product_id in {".", ".."}:
+        yield "product_id", 'must not be "." or ".."'
+    if any(unicodedata.category(character) in _REFUSED_IN_IDS for character in product_id):
+        yield "product_id", "must not contain spaces or control characters"
+
+
+def _version_rules(version: int | None) -> Iterator[BrokenRule]:
+    if version is not None and version > LARGEST_VERSION:
+        yield "version", f"must be at most {LARGEST_VERSION}"
 
 
 def _variant_rules(variants: tuple[Variant, ...]) -> Iterator[BrokenRule]:

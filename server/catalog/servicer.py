@@ -96,7 +96,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
             upsert = upsert_of(message)
         except ValueError:
             return [FieldViolation("released_at", "must lie in the years 1 to 9999")]
-        violations = [FieldViolation(*broken) for broken in broken_rules(upsert.content)]
+        violations = [FieldViolation(*broken) for broken in broken_rules(upsert)]
         return violations or replace(upsert, content=in_normal_form(upsert.content))
 
 

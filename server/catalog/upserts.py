@@ -68,21 +68,26 @@ class Upserts:
     async def _round(self, upserts: Sequence[ProductUpsert]) -> dict[str, Result]:
         """The results reached; a new product that another writer got in the way of is missing."""
         stored = await self._products.lock_existing([upsert.content.product_id for upsert in upserts])
-        slugs = await self._settle_slugs(upserts, stored)
         results: dict[str, Result] = {}
+        changing: list[tuple[ProductUpsert, bytes]] = []
+        for upsert in upserts:
+            content_hash = upsert.content.content_hash()
+            outcome = outcome_for(upsert, content_hash, stored.get(upsert.content.product_id))
+            if outcome in (UpsertOutcome.UNCHANGED, UpsertOutcome.STALE):
+                results[upsert.content.product_id] = outcome
+            else:
+                changing.append((upsert, content_hash))
+        if not changing:
+            return results
+        # Only what will be written may claim a slug: a stale product must not keep a new one from its own.
+        slugs = await self._settle_slugs([upsert for upsert, _ in changing], stored)
         inserts: list[ProductWrite] = []
         updates: list[ProductWrite] = []
-        for upsert in upserts:
-            product_id = upsert.content.product_id
-            before = stored.get(product_id)
-            content_hash = upsert.content.content_hash()
-            outcome = outcome_for(upsert, content_hash, before)
-            if outcome in (UpsertOutcome.UNCHANGED, UpsertOutcome.STALE):
-                results[product_id] = outcome
-                continue
-            slug = slugs[product_id]
+        for upsert, content_hash in changing:
+            before = stored.get(upsert.content.product_id)
+            slug = slugs[upsert.content.product_id]
             if isinstance(slug, SlugConflict):
-                results[product_id] = slug
+                results[upsert.content.product_id] = slug
                 continue
             version = upsert.version or (before.version + 1 if before else 1)
             (updates if before else inserts).append(ProductWrite(upsert.content, slug, version, content_hash))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
+import traceback
+from collections.abc import Mapping
 
 import grpc
 import redis.exceptions
@@ -24,6 +27,9 @@ _RETRY_AFTER_SECONDS = 1.0
 # operator intervention; and a write that met a server in recovery.
 _PASSING_SQLSTATES = ("08", "40", "53", "57P", "25006")
 _STATEMENT_TIMEOUT = "57014"
+# Ways to a host that end before any of its own answers; Python has no subclass of OSError for them.
+# No number at all is asyncio's sum of several addresses of one name that all refused.
+_UNREACHABLE = frozenset({errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH, None})
 # What PostgreSQL says to a NUL, in a text and in JSON. Other bytes that are no text never get that far.
 _NUL_SQLSTATES = ("22021", "22P05")
 
@@ -51,6 +57,8 @@ def store_is_away(error: Exception) -> bool:
     """Whether PostgreSQL or Redis could not be reached, was lost on the way, or had no room at the moment."""
     if isinstance(error, (ConnectionError, asyncio.TimeoutError, socket.gaierror, exc.TimeoutError)):
         return True
+    if type(error) is OSError and error.errno in _UNREACHABLE:
+        return True
     if isinstance(error, (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError)):
         return True
     if not isinstance(error, exc.DBAPIError):
@@ -59,6 +67,23 @@ def store_is_away(error: Exception) -> bool:
     if state is not None:
         return state.startswith(_PASSING_SQLSTATES)
     return error.connection_invalidated or isinstance(error, (exc.OperationalError, exc.InterfaceError))
+
+
+def facts_for_log(error: Exception) -> Mapping[str, object]:
+    """What a log may hold of an unforeseen exception.
+
+    Of PostgreSQL's errors not their text, which quotes values: addresses, names, whatever was stored.
+    """
+    if not isinstance(error, exc.DBAPIError):
+        return {"exc_info": error}
+    cause = error.orig.__cause__ if error.orig is not None else None
+    return {
+        "error": type(cause or error).__name__,
+        "sqlstate": sqlstate_of(error),
+        "constraint": getattr(cause, "constraint_name", None),
+        "statement": error.statement,
+        "traceback": "".join(traceback.format_tb(error.__traceback__)),
+    }
 
 
 def sqlstate_of(error: Exception) -> str | None:

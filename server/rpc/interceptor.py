@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError, Message
 from server.auth.access import Guard
 from server.auth.principal import acting_as
 from server.errors import InvalidArgument
-from server.rpc.failures import DEADLINE_PASSED, INTERNAL, outcome_of_exception
+from server.rpc.failures import DEADLINE_PASSED, INTERNAL, facts_for_log, outcome_of_exception
 from server.rpc.metrics import RpcMetrics
 from server.rpc.request_ids import REQUEST_ID_KEY, request_id_from
 from server.rpc.status import DETAILS_KEY, Outcome, plain_outcome
@@ -137,7 +137,7 @@ def _ended_by(error: Exception) -> Outcome:
         return DEADLINE_PASSED
     outcome = outcome_of_exception(error)
     if outcome is INTERNAL:
-        log.error("rpc_failed", exc_info=error)
+        log.error("rpc_failed", **facts_for_log(error))
     elif outcome.code is grpc.StatusCode.UNAVAILABLE:
         log.warning("store_unavailable", error=type(error).__name__)
     return outcome

@@ -36,3 +36,5 @@ if __name__ == "__main__":
             asyncio.run(run_stack(settings))
     except PLAIN_ERRORS as error:
         sys.exit(f"millrace: {error}")
+    except KeyboardInterrupt:  # before there was anything to stop
+        sys.exit(130)

@@ -42,6 +42,8 @@ def stand_in(wanted: str | None = None) -> Account | None:
         if name in known:
             entry = known[name]
             return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    if wanted:
+        raise NoAccountError(f"MILLRACE_POSTGRES_ACCOUNT names {wanted!r}, which is no account except root's")
     raise NoAccountError(
         "PostgreSQL refuses to run as root and there is no other account; make one: useradd --system millrace"
     )

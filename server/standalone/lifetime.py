@@ -10,9 +10,9 @@ from pathlib import Path
 
 from server.standalone.endpoints import Endpoints, remove_endpoints, write_endpoints
 from server.standalone.ports import RememberedPorts
-from server.standalone.settings import Settings
+from server.standalone.settings import Settings, SettingsError
 from server.standalone.stack import Stack
-from server.standalone.state_lock import stack_lock, wait_for_last_run
+from server.standalone.state_lock import SUPERVISOR_LOCK, stack_lock, wait_for_last_run
 from server.standalone.supervision import Supervisor
 from server.standalone.terminal import say, show, stopwatch
 
@@ -27,7 +27,7 @@ async def opened_stack(settings: Settings) -> AsyncIterator[Stack]:
     with stack_lock(settings.state) as lock:
         await wait_for_last_run(lock, say)
         ports = RememberedPorts(settings.state / "ports.json", settings.ports)
-        with socket.create_server((settings.edge_host, ports.port("edge")), backlog=BACKLOG) as door:
+        with open_door(settings.edge_host, ports.port("edge")) as door:
             supervisor = Supervisor(say, inherited=(lock.fileno(),))
             stack = Stack(settings, supervisor, ports, door)
             try:
@@ -68,7 +68,29 @@ async def _unless(stopping: asyncio.Event, stack: Stack) -> Endpoints | None:
     return start.result()
 
 
+def open_door(host: str, port: int) -> socket.socket:
+    """The listening socket that every edge shares; raises SettingsError for a place that cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingsError(
+            f"the edge cannot listen on {host} port {port} (MILLRACE_EDGE_HOST, MILLRACE_EDGE_PORT): "
+            f"{error.strerror}"
+        ) from error
+
+
 def make_state_folder(state: Path) -> None:
-    """Makes the folder for its owner alone; as root others may pass through, PostgreSQL's account must."""
-    state.mkdir(parents=True, exist_ok=True)
-    state.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    """Makes the folder for its owner alone; as root others may pass through, PostgreSQL's account must.
+
+    Raises SettingsError for a folder that cannot be written, or that holds anything but a stack's state:
+    its mode is about to be changed, and `make clean` removes it whole.
+    """
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        if any(state.iterdir()) and not (state / SUPERVISOR_LOCK).exists():
+            raise SettingsError(f"MILLRACE_STATE_DIR: {state} is not empty and not a stack's state folder")
+        state.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        (state / SUPERVISOR_LOCK).touch()
+    except OSError as error:
+        raise SettingsError(f"MILLRACE_STATE_DIR: {state} cannot be used: {error.strerror}") from error

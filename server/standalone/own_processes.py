@@ -40,13 +40,21 @@ def own_environment(
         "MILLRACE_GRPC_LISTEN": f"127.0.0.1:{grpc_port}",
         "MILLRACE_GRPC_TARGET": f"127.0.0.1:{grpc_port}",
     }
-    return {**defaults, **settings.environment, **addresses}
+    environment = {**defaults, **settings.environment, **addresses}
+    # Its lines are in here already, without the empty ones, which mean "not set" to us.
+    environment.pop("MILLRACE_ENV_FILE", None)
+    return environment
 
 
 def edge_url(settings: Settings, port: int) -> str:
     """The base URL of the edge as seen from this machine."""
-    host = "127.0.0.1" if settings.edge_host in {"0.0.0.0", "::", ""} else settings.edge_host  # noqa: S104
+    host = reachable_host(settings)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def reachable_host(settings: Settings) -> str:
+    """Where this machine reaches the edge: loopback when it listens everywhere."""
+    return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(settings.edge_host, settings.edge_host)  # noqa: S104
 
 
 def own_processes(
@@ -60,7 +68,7 @@ def own_processes(
     edges = [f"{EDGE}-{number}" for number in range(1, settings.edge_processes + 1)]
     return [
         _process(SERVER, "server", environment, ports, logs, ready=accepts(ports.port("grpc"))),
-        *(_edge(name, environment, ports, door, logs) for name in edges),
+        *(_edge(name, environment, ports, door, logs, host=reachable_host(settings)) for name in edges),
         _process(DRAIN, "workers.drain", environment, ports, logs),
     ]
 
@@ -92,7 +100,13 @@ def _process(
 
 
 def _edge(
-    name: str, environment: Mapping[str, str], ports: RememberedPorts, door: socket.socket, logs: Path
+    name: str,
+    environment: Mapping[str, str],
+    ports: RememberedPorts,
+    door: socket.socket,
+    logs: Path,
+    *,
+    host: str,
 ) -> ChildSpec:
     metrics = ports.port(f"metrics-{name}")
     port = int(door.getsockname()[1])
@@ -106,7 +120,7 @@ def _edge(
         },
         folder=PROJECT,
         log=logs / f"{name}.log",
-        ready=all_of([accepts(metrics), http_ok(port, "/readyz")]),
+        ready=all_of([accepts(metrics), http_ok(port, "/readyz", host)]),
         stop_within=8.0,
         inherited=(door.fileno(),),
     )

@@ -6,6 +6,8 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
+from server.standalone.private_files import write_private
+
 # Below every usual ephemeral range, so that no outgoing connection takes a port between two starts, and far
 # below 55,535: a cluster's bus listens 10,000 above its port.
 LOWEST, HIGHEST = 20_000, 32_000
@@ -56,14 +58,16 @@ class RememberedPorts:
 
     def save(self) -> None:
         """Writes the file; call it once all ports are known."""
-        self._file.write_text(json.dumps({**self._remembered, **self._given}, indent=1))
+        write_private(self._file, json.dumps({**self._remembered, **self._given}, indent=1))
 
     def _choose(self, name: str) -> int:
         if name in self._fixed:
-            if not is_free(self._fixed[name]):
-                raise NoFreePortError(f"port {self._fixed[name]} (MILLRACE_{name.upper()}_PORT) is in use")
-            return self._fixed[name]
+            port = self._fixed[name]
+            if port in self._given.values() or not is_free(port):
+                raise NoFreePortError(f"port {port} (MILLRACE_{name.upper()}_PORT) is in use or not allowed")
+            return port
+        taken = frozenset({*self._given.values(), *self._fixed.values()})
         remembered = self._remembered.get(name)
-        if remembered is not None and remembered not in self._given.values() and is_free(remembered):
+        if remembered is not None and remembered not in taken and is_free(remembered):
             return remembered
-        return free_port(frozenset({*self._remembered.values(), *self._given.values()}))
+        return free_port(taken.union(self._remembered.values()))

@@ -42,10 +42,11 @@ def answers(port: int, request: bytes, expected: bytes, host: str = "127.0.0.1")
     return ready
 
 
-def http_ok(port: int, path: str) -> Probe:
-    """A GET of the path on loopback is answered with status 200."""
-    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
-    return answers(port, request.encode(), b" 200 ")
+def http_ok(port: int, path: str, host: str = "127.0.0.1") -> Probe:
+    """A GET of the path is answered with status 200."""
+    name = f"[{host}]" if ":" in host else host
+    request = f"GET {path} HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n"
+    return answers(port, request.encode(), b" 200 ", host)
 
 
 def all_of(probes: Iterable[Probe]) -> Probe:

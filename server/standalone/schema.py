@@ -70,7 +70,9 @@ async def look_at(dsn: str) -> Found:
     try:
         connection = await asyncpg.connect(dsn, timeout=10)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError) as error:
-        raise DatabaseUnreachableError(f"PostgreSQL cannot be used: {error}") from error
+        raise DatabaseUnreachableError(
+            f"PostgreSQL cannot be used (MILLRACE_POSTGRES_DSN, where it is set): {error}"
+        ) from error
     try:
         database = await connection.fetchval(IDENTITY)
         try:

@@ -1,5 +1,7 @@
 """One stack per state folder, also across a supervisor that was killed."""
 
+from __future__ import annotations
+
 import asyncio
 import fcntl
 import os

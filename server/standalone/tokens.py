@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.standalone.private_files import write_private
+from server.standalone.settings import SettingsError
 
 FILE = "tokens.json"
 GOOD_FOR_DAYS = 365
@@ -69,6 +70,9 @@ def _mint(signing: Signing, subject: str, role: str, partner_id: str | None) -> 
     from server.auth.principal import Role  # noqa: PLC0415
     from server.auth.tokens import TokenMinter  # noqa: PLC0415
 
-    keys = parse_signing_keys(SecretStr(signing.secrets))
+    try:
+        keys = parse_signing_keys(SecretStr(signing.secrets))
+    except ValueError as error:
+        raise SettingsError(f"MILLRACE_JWT_SECRETS: {error}") from error
     minter = TokenMinter(keys, issuer=signing.issuer, audience=signing.audience)
     return minter.mint(subject, Role(role), ttl=timedelta(days=GOOD_FOR_DAYS), partner_id=partner_id).token

@@ -25,6 +25,8 @@ class ClickLedger:
 
     stack: Stack
     code: str
+    # What the edges had counted as unrecorded before the first click.
+    unrecorded_before: int = 0
     # Click ids as the destination was told them; the answer came after Redis had the click.
     answered: set[uuid.UUID] = field(default_factory=set)
     # Requests without an answer: whether they were recorded cannot be known from here.

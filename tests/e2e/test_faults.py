@@ -51,7 +51,8 @@ async def link(victim: Stack) -> dict[str, Any]:
 
 async def under_fault(victim: Stack, link: dict[str, Any], strike: Callable[[], object]) -> ClickLedger:
     """Clicks for a few seconds and lets the fault strike in the middle, at a moment of chance."""
-    ledger = ClickLedger(victim, link["shortCode"])
+    before = await unrecorded_clicks(victim.pids("-m edge"))
+    ledger = ClickLedger(victim, link["shortCode"], unrecorded_before=before)
     stop = asyncio.Event()
     clicking = asyncio.create_task(ledger.click_until(stop))
     for _ in range(ROUNDS):
@@ -63,30 +64,33 @@ async def under_fault(victim: Stack, link: dict[str, Any], strike: Callable[[], 
     return ledger
 
 
+async def assert_nothing_lost_or_doubled(victim: Stack, ledger: ClickLedger, link: dict[str, Any]) -> None:
+    """Every answered click is stored once and no other, save those that an edge counted as unrecorded: a
+    machine that stalls for longer than Redis may take makes some, whatever else is going on.
+    """
+    counted = await unrecorded_clicks(victim.pids("-m edge")) - ledger.unrecorded_before
+    within = CATCH_UP_SECONDS if not counted else 10
+    stored = await settled(victim["postgres_dsn"], ledger, link["linkId"], within_seconds=within)
+
+    assert ledger.statuses.keys() == {302}
+    assert ledger.unanswered == 0
+    assert stored.click_ids <= ledger.answered
+    assert len(ledger.answered - stored.click_ids) <= counted
+    assert (stored.rollup_human, stored.rollup_unique) == (len(stored.click_ids), stored.unique_rows)
+
+
 async def test_a_killed_drain_loses_and_doubles_nothing(victim: Stack, link: dict[str, Any]) -> None:
     """Its successor finds what was read and not acknowledged."""
     ledger = await under_fault(victim, link, lambda: victim.kill("workers.drain"))
 
-    stored = await settled(victim["postgres_dsn"], ledger, link["linkId"], within_seconds=CATCH_UP_SECONDS)
-
-    assert ledger.statuses.keys() == {302}
-    assert ledger.unanswered == 0
-    assert stored.click_ids == ledger.answered
-    assert (stored.rollup_human, stored.rollup_unique) == (len(stored.click_ids), stored.unique_rows)
+    await assert_nothing_lost_or_doubled(victim, ledger, link)
 
 
 async def test_a_killed_postgres_delays_and_loses_nothing(victim: Stack, link: dict[str, Any]) -> None:
     """Redirects go on from snapshots; the drain catches up when Postgres is back."""
-    ledger = await under_fault(
-        victim, link, lambda: victim.kill("postgres", "-D") and victim.pids("postgres", "-D")
-    )
+    ledger = await under_fault(victim, link, lambda: victim.kill("postgres", "-D"))
 
-    stored = await settled(victim["postgres_dsn"], ledger, link["linkId"], within_seconds=CATCH_UP_SECONDS)
-
-    assert ledger.statuses.keys() == {302}
-    assert ledger.unanswered == 0
-    assert stored.click_ids == ledger.answered
-    assert (stored.rollup_human, stored.rollup_unique) == (len(stored.click_ids), stored.unique_rows)
+    await assert_nothing_lost_or_doubled(victim, ledger, link)
 
 
 async def test_a_killed_edge_loses_nothing_that_it_answered(victim: Stack, link: dict[str, Any]) -> None:
@@ -104,12 +108,11 @@ async def test_a_killed_edge_loses_nothing_that_it_answered(victim: Stack, link:
 
 async def test_a_killed_redis_loses_only_what_was_counted(victim: Stack, link: dict[str, Any]) -> None:
     """Shoppers are redirected meanwhile, and every click that was not recorded is counted."""
-    before = await unrecorded_clicks(victim.pids("-m edge"))
     port = str(urlsplit(victim["redis_url"]).port)
     ledger = await under_fault(victim, link, lambda: victim.kill(port))
 
     stored = await settled(victim["postgres_dsn"], ledger, link["linkId"], within_seconds=10)
-    counted = await unrecorded_clicks(victim.pids("-m edge")) - before
+    counted = await unrecorded_clicks(victim.pids("-m edge")) - ledger.unrecorded_before
 
     assert ledger.statuses.keys() == {302}
     assert ledger.unanswered == 0

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings
+
+from server.environment import FROM_ENVIRONMENT, complaints, env_file
 
 
 class BackfillSettings(BaseSettings):
     """`MILLRACE_*` variables, or lines of the file that `MILLRACE_ENV_FILE` names; variables win."""
 
-    model_config = SettingsConfigDict(env_prefix="MILLRACE_", frozen=True, extra="ignore")
+    model_config = FROM_ENVIRONMENT
 
     postgres_dsn: SecretStr
 
 
 def load_settings() -> BackfillSettings:
-    """Read the environment. Raises pydantic's ValidationError, which names each wrong variable."""
-    options: dict[str, Any] = {"_env_file": os.environ.get("MILLRACE_ENV_FILE")}
-    return BackfillSettings(**options)
+    """Read the environment. Exits with a line for each wrong variable, and without any value."""
+    options: dict[str, Any] = {"_env_file": env_file()}
+    try:
+        return BackfillSettings(**options)
+    except ValidationError as error:
+        raise SystemExit(complaints(error)) from None

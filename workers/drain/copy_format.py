@@ -48,7 +48,7 @@ def copy_row(click: Click) -> bytes:
         1,
         click.human,
         1,
-        click.unique,
+        click.human and click.unique,  # a bot's flag would be the edge's wish; rollups do not count it either
         8,
         click.visitor,
         2,

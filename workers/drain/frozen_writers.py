@@ -10,11 +10,13 @@ _APPLICATION: Final = "millrace-drain"
 # A drain sends a batch in milliseconds. With the silence before a take-over this stays below 30 seconds.
 PATIENCE_SECONDS: Final = 5
 
-# What a drain's session asks of PostgreSQL: neither wait for a lock nor let others wait longer than that.
+# What a drain's session asks of PostgreSQL: neither wait for a lock nor let others wait longer than that, and
+# say "committed" of what is on disk only, whatever the database's default, since Redis then forgets it.
 SESSION: Final = {
     "application_name": _APPLICATION,
     "timezone": "UTC",
     "jit": "off",
+    "synchronous_commit": "on",
     "lock_timeout": f"{PATIENCE_SECONDS}s",
     "idle_in_transaction_session_timeout": f"{PATIENCE_SECONDS}s",
 }

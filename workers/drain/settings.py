@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings
+
+from server.environment import FROM_ENVIRONMENT, complaints, env_file
 
 
 class DrainSettings(BaseSettings):
@@ -16,7 +17,7 @@ class DrainSettings(BaseSettings):
     The drain signs and verifies nothing, so it has no secret to refuse.
     """
 
-    model_config = SettingsConfigDict(env_prefix="MILLRACE_", frozen=True, extra="ignore")
+    model_config = FROM_ENVIRONMENT
 
     postgres_dsn: SecretStr
     redis_url: SecretStr
@@ -32,6 +33,9 @@ class DrainSettings(BaseSettings):
 
 
 def load_settings() -> DrainSettings:
-    """Read the environment. Raises pydantic's ValidationError, which names each wrong variable."""
-    options: dict[str, Any] = {"_env_file": os.environ.get("MILLRACE_ENV_FILE")}
-    return DrainSettings(**options)
+    """Read the environment. Exits with a line for each wrong variable, and without any value."""
+    options: dict[str, Any] = {"_env_file": env_file()}
+    try:
+        return DrainSettings(**options)
+    except ValidationError as error:
+        raise SystemExit(complaints(error)) from None

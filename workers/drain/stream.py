@@ -15,7 +15,7 @@ from hiredis import pack_command
 from redis.asyncio import Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from millrace.streams.keys import GROUP
 from workers.drain.decoding import Entry
@@ -86,6 +86,10 @@ class ClickStream:
         """Make the stream and its group where they are missing. A new group starts at the oldest entry."""
         try:
             await self._command("XGROUP CREATE", self._key, GROUP, "0", "MKSTREAM")
+        except OutOfMemoryError:
+            # A full Redis refuses this before it looks whether the group is there, yet allows reading and
+            # deleting, which make room again. This raises when the group is really missing.
+            await self._command("XINFO CONSUMERS", self._key, GROUP)
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise

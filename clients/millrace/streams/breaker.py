@@ -43,6 +43,10 @@ class Breaker:
         if self._failures == self._threshold:
             self._probe_at = self._now() + self._probe_every
 
+    def probe_soon(self) -> None:
+        """Lets the next call be the probe: there is a sign of life, though not yet one of good health."""
+        self._probe_at = 0.0
+
     def succeeded(self) -> None:
         """Closes the breaker and forgets the failures."""
         self._failures = 0

@@ -129,6 +129,9 @@ class Connection(asyncio.Protocol):
             return
         if in_time:
             self._breaker.succeeded()
+        elif not self._waiting:
+            # All late, but Redis has caught up: a stall of a moment should not cost a whole probing interval.
+            self._breaker.probe_soon()
 
     def _deliver(self) -> bool:
         """Hands out the replies that are complete; says whether any of them was still awaited."""

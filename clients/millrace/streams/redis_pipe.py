@@ -192,7 +192,7 @@ class PipeliningRedis:
         self._connected.clear()
 
     async def _connect(self) -> Connection:
-        """A connection that is greeted, has its functions, and answers."""
+        """A connection that is greeted, has its functions unless Redis is full, and answers."""
         loop = asyncio.get_running_loop()
         connection = Connection(
             loop, self._breaker, self._forget, timeout=_CONNECT_SECONDS, max_in_flight=self._max_in_flight
@@ -207,9 +207,18 @@ class PipeliningRedis:
                     await loop.create_connection(lambda: connection, address.host, address.port, ssl=tls)
                 for command in address.greeting():
                     await connection.send(_pack(command))
-                await connection.send(_pack(("FUNCTION", "LOAD", "REPLACE", self._library.code)))
+                await self._offer_library(connection)
         except BaseException:
             connection.abort("greeting Redis failed")
             raise
         connection.greeted(self._timeout)
         return connection
+
+    async def _offer_library(self, connection: Connection) -> None:
+        try:
+            await connection.send(_pack(("FUNCTION", "LOAD", "REPLACE", self._library.code)))
+        except RedisReplyError as error:
+            if error.code != "OOM":
+                raise
+            # A full Redis still answers reads; whoever calls a function that is missing loads it then.
+            log.warning("redis_functions_not_loaded error=%s", error)

@@ -51,16 +51,23 @@ class LinkRepository:
         return await self._session.get(Link, link_id)
 
     async def lock(self, link_id: uuid.UUID) -> tuple[Link, Partner, Program] | None:
-        """The link, held against other writers until the transaction ends; its partner; the program."""
+        """The link, held against other writers until the transaction ends; its partner; the program.
+
+        The program is held as well, against its own writers only. Else the link could change under an old
+        program while somebody reads the old link under a new one: two snapshots of one version.
+        """
         query = (
-            select(Link, Partner, Program)
+            select(Link, Partner)
             .join(Partner, Partner.partner_id == Link.partner_id)
-            .join(Program, true())
             .where(Link.link_id == link_id)
             .with_for_update(of=Link)
         )
         row = (await self._session.execute(query)).one_or_none()
-        return None if row is None else (row[0], row[1], row[2])
+        if row is None:
+            return None
+        # A statement of its own, after any wait for the link: it sees what was committed meanwhile.
+        program = (await self._session.scalars(select(Program).with_for_update(read=True))).one()
+        return row[0], row[1], program
 
     async def find_by_code(self, short_code: str) -> tuple[Link, Program] | None:
         """The link with this normalised code, and the program it is served under."""

@@ -31,7 +31,7 @@ from server.affiliate.service.link_requests import CheckedRequest, NewLink, chec
 from server.affiliate.snapshots import destination_rules, snapshot_of
 from server.db.engine import Sessions
 
-# The slug of the product with this id, or None when there is no such product.
+# The slug of the product with this id, or None when no such product is on sale.
 FindSlug = Callable[[str], Awaitable[str | None]]
 
 _TRACKING_BYTES = 32
@@ -114,7 +114,7 @@ class LinkCreation:
         asked = request.asked
         rules = destination_rules(program, self._public_url)
         if request.product_id is not None and slug is None:
-            raise refused_field("product_id", "no product has this id", "PRODUCT_NOT_FOUND")
+            raise refused_field("product_id", "no product on sale has this id", "PRODUCT_NOT_FOUND")
         url = asked.destination_url or product_url(program, request.product_id, slug)
         draft = Link(
             link_id=uuid.UUID(bytes=new_id_bytes()),
@@ -138,8 +138,10 @@ class LinkCreation:
 
 def product_url(program: Program, product_id: str | None, slug: str | None) -> str:
     """Where the program's template leads for a product; raises InvalidArgument naming `destination_url`."""
-    if product_id is None or slug is None:
+    if product_id is None:
         raise refused_field("destination_url", "set it, or a product_id")
+    if slug is None:
+        raise refused_field("destination_url", "set it: the link's product is not on sale")
     if program.product_url_template is None:
         raise refused_field("destination_url", "set it: the program has no template for product pages")
     try:

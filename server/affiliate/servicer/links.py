@@ -50,7 +50,7 @@ class LinkRpcs:
 
     async def ListLinks(self, request: rpc.ListLinksRequest, context: Any) -> rpc.ListLinksResponse:  # noqa: N802
         actor = current_actor()
-        page = self._link_pages.open(request, caller=actor.principal.subject)
+        page = self._link_pages.open(request, caller=actor.principal.identity)
         after = uuid.UUID(str(page.after[0])) if page.after else None
         wanted = LinkFilter(
             partner_id=read_id(request.partner_id) if request.partner_id else None,
@@ -65,7 +65,7 @@ class LinkRpcs:
         if len(found) > page.size:
             position = (str(shown[-1].link_id),)
             answer.next_page_token = self._link_pages.seal(
-                request, caller=actor.principal.subject, after=position
+                request, caller=actor.principal.identity, after=position
             )
         return answer
 

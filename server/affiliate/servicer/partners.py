@@ -43,7 +43,7 @@ class PartnerRpcs:
         return partner_message(await self._partners.read(current_actor(), read_id(request.partner_id)))
 
     async def ListPartners(self, request: rpc.ListPartnersRequest, context: Any) -> rpc.ListPartnersResponse:  # noqa: N802
-        caller = current_actor().principal.subject
+        caller = current_actor().principal.identity
         page = self._partner_pages.open(request, caller=caller)
         after = uuid.UUID(str(page.after[0])) if page.after else None
         status = PartnerStatus(PartnerMessage.Status.Name(request.status)) if request.status else None

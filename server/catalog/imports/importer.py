@@ -21,7 +21,9 @@ _BATCH_MAX_PRODUCTS = 500
 # Servers accept 4 MiB, and a line of the file has at most 2 MiB.
 _BATCH_MAX_BYTES = 1024 * 1024
 _BATCHES_IN_FLIGHT = 4
+# A stack that answered before is being restarted; one that never did is more likely not there at all.
 _PATIENCE_SECONDS = 60.0
+_FIRST_PATIENCE_SECONDS = 10.0
 _PASSING = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 
 _OUTCOMES = pb.UpsertResult
@@ -58,6 +60,7 @@ class Importer:
         self._report = report
         self._on_progress = on_progress
         self._in_flight: dict[asyncio.Task[None], Batch] = {}
+        self._answered = False
 
     async def run(self, lines: Iterable[Line]) -> None:
         """Import every line that can be. Raises MillraceError when the stack refuses or stays away.
@@ -128,13 +131,17 @@ class Importer:
     async def _call(self, request: pb.BatchUpsertProductsRequest) -> pb.BatchUpsertProductsResponse:
         """One batch, again while the stack is away; the call is idempotent."""
         loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + _PATIENCE_SECONDS
+        began_at = loop.time()
         pause = 0.2
         while True:
             try:
-                return await self._client.catalog.BatchUpsertProducts(request)
+                answer = await self._client.catalog.BatchUpsertProducts(request)
             except MillraceError as error:
-                if error.code not in _PASSING or loop.time() + pause > give_up_at:
+                patience = _PATIENCE_SECONDS if self._answered else _FIRST_PATIENCE_SECONDS
+                if error.code not in _PASSING or loop.time() + pause > began_at + patience:
                     raise
+            else:
+                self._answered = True
+                return answer
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             pause = min(pause * 2, 5.0)

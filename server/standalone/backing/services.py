@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.standalone.backing import mailbox, postgres, redis, s3
+from server.standalone.backing.given import require_redis
 from server.standalone.children import ChildSpec
 from server.standalone.ports import RememberedPorts
 from server.standalone.settings import Settings, SettingsError
@@ -36,7 +37,9 @@ async def prepare_services(settings: Settings, ports: RememberedPorts, logs: Pat
     if cluster:
         children.append(cluster.child(logs / "postgres.log"))
     redis_url = settings.redis_url
-    if redis_url is None:
+    if redis_url is not None:
+        await require_redis(redis_url)
+    else:
         stream_server = redis.prepare(settings.state, port=ports.port("redis"))
         children.append(stream_server.child(logs / "redis.log"))
         redis_url = stream_server.url
@@ -76,7 +79,7 @@ def _object_store(
     keys = [settings.given(name) for name in ("S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_BUCKET")]
     if not all(keys):
         raise SettingsError(
-            "with MILLRACE_S3_ENDPOINT set MILLRACE_S3_ACCESS_KEY, _SECRET_KEY and _BUCKET too"
+            "MILLRACE_S3_ENDPOINT needs MILLRACE_S3_ACCESS_KEY, MILLRACE_S3_SECRET_KEY and MILLRACE_S3_BUCKET"
         )
     return (settings.s3_endpoint, keys[0], keys[1], keys[2])
 

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 
 from millrace.affiliate.v1 import affiliate_service_pb2 as rpc
 from millrace.affiliate.v1.affiliate_service_pb2 import ListLinksResponse
@@ -18,7 +18,7 @@ from millrace.affiliate.v1.program_pb2 import Program
 from millrace.streams.links import LinkStatus
 from server.affiliate.clicks import link_click_rollups
 from server.affiliate.models import AuditEntry
-from server.auth.principal import Principal
+from server.auth.principal import Principal, Role
 from server.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from tests.contract.affiliate.callers import ADMIN, EDGE, Affiliate, partner_principal
 
@@ -332,3 +332,45 @@ async def test_counts_are_complete_up_to_the_oldest_click_not_yet_drained(
     await affiliate.redis.execute("XADD", affiliate.keys.clicks(0), entry_id, "r", b"x")
     stats = await statistics(affiliate, anna, link)
     assert stats.as_of.ToDatetime(tzinfo=UTC) == waiting_since
+
+
+async def test_a_change_that_waited_is_published_under_the_program_of_now(
+    affiliate: Affiliate, anna: Principal
+) -> None:
+    """A link changed under an old program would share its version with the old link under the new one."""
+    link = await affiliate.link(anna)
+    async with affiliate.sessions() as session:
+        await session.execute(text("SELECT 1 FROM links FOR UPDATE"))
+        disabling = asyncio.create_task(affiliate.call(anna, rpc.DisableLinkRequest(link_id=link.link_id)))
+        async with asyncio.timeout(10):
+            while not await somebody_waits(affiliate):
+                await asyncio.sleep(0.01)
+        await affiliate.call(ADMIN, rpc.UpdateProgramRequest(program=Program(attribution_window_days=7)))
+    await disabling
+    snapshot = await affiliate.snapshot(link.short_code)
+    assert snapshot is not None
+    assert (snapshot.status, snapshot.attribution_window_s) == (LinkStatus.DISABLED, 7 * 86_400)
+
+
+async def somebody_waits(affiliate: Affiliate) -> bool:
+    async with affiliate.sessions() as session:
+        waiting = text("SELECT 1 FROM pg_locks WHERE NOT granted")
+        return (await session.execute(waiting)).first() is not None
+
+
+async def test_a_page_token_is_bound_to_the_partner_not_to_the_tokens_subject(
+    affiliate: Affiliate, anna: Principal, ben: Principal
+) -> None:
+    """A partner goes on with a newer token; another partner whose token has the same subject does not."""
+    for _ in range(2):
+        await affiliate.link(anna)
+    old, new = (Principal(subject, Role.PARTNER, anna.partner_id) for subject in ("before", "after"))
+    first = await affiliate.call(old, rpc.ListLinksRequest(page_size=1))
+    assert isinstance(first, ListLinksResponse)
+    following = rpc.ListLinksRequest(page_size=1, page_token=first.next_page_token)
+    second = await affiliate.call(new, following)
+    assert isinstance(second, ListLinksResponse)
+    assert len(second.links) == 1
+    with pytest.raises(InvalidArgument) as refused:
+        await affiliate.call(Principal("before", Role.PARTNER, ben.partner_id), following)
+    assert refused.value.reason == "PAGE_TOKEN_INVALID"

@@ -214,6 +214,12 @@ class TestBatchUpsertProducts:
         assert [violation.field for violation in results[3].violations] == ["name"]
         assert [violation.field for violation in results[5].violations] == ["slug"]
 
+    async def test_a_stale_product_claims_no_slug(self, upsert: Any) -> None:
+        """What is not stored keeps nobody from the slug that it asked for."""
+        await upsert(product("p1", version=9))
+        results = await upsert(product("p1", slug="wanted", version=8), product("p2", slug="wanted"))
+        assert [result.outcome for result in results] == [RESULT.STALE, RESULT.CREATED]
+
     async def test_five_hundred_and_not_one_more(self, upsert: Any) -> None:
         """The limit of the contract holds; equal names are no trouble."""
         results = await upsert(*(product(f"p{n}") for n in range(500)))

@@ -1,9 +1,12 @@
 """Imports into a running server: what is stored, what is reported, and how the command ends."""
 
+import asyncio
 import csv
 import gzip
 import json
 import os
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -173,3 +176,36 @@ async def test_the_running_stack_is_found(
     ended = await run("server.catalog", "import", str(tmp_path / "a.jsonl"), environment=bare)
     assert ended.code == 0, ended
     assert await service.find_product("p0")
+
+
+@pytest.mark.parametrize(
+    "options", [("--token", "two\nlines"), ("--token", "é"), ("--errors", "/proc/no/file")]
+)
+async def test_unusable_options_are_named(import_file: Any, options: tuple[str, str]) -> None:
+    """Exit code 2 and one message, no traceback."""
+    ended = await import_file(rows(1), *options)
+    assert ended.code == 2
+    assert options[0] in ended.err
+    assert "Traceback" not in ended.err
+
+
+async def test_ctrl_c_ends_with_a_report(
+    environment: dict[str, str], tmp_path: Path, unused_port: int
+) -> None:
+    """Exit code 130, what was stored so far, and what to do."""
+    file = tmp_path / "products.jsonl"
+    file.write_bytes(rows(1))
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "server.catalog", "import", str(file)),
+        env={**environment, "MILLRACE_GRPC_TARGET": f"127.0.0.1:{unused_port}"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert child.stderr is not None
+    async with asyncio.timeout(30):
+        assert await child.stderr.readline() == b"Importing\n"
+        child.send_signal(signal.SIGINT)
+        out, err = await child.communicate()
+    assert child.returncode == 130
+    assert b"created 0" in out
+    assert b"run it again" in err

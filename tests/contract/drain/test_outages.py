@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
+from millrace.streams.keys import GROUP
 from server.db.migrations import upgrade
 from server.standalone.backing.postgres import running_postgres
 from server.standalone.backing.redis import running_redis
@@ -110,6 +111,20 @@ async def test_started_before_its_database_is_migrated(
     postgres = await asyncpg.connect(empty_postgres_dsn)
     await assert_each_once(postgres, made)
     await postgres.close()
+
+
+async def test_started_while_redis_is_full(
+    folder: Path, postgres_dsn: str, redis_prefix: str, stream_key: bytes, postgres: asyncpg.Connection
+) -> None:
+    """Only the drain makes room in a Redis that refuses more, so a drain starts there as anywhere."""
+    made = clicks(40)
+    async with running_redis(folder) as (server, _), Redis.from_url(server.url) as redis:
+        await redis.xgroup_create(stream_key, GROUP, "0", mkstream=True)
+        await append(redis, stream_key, made)
+        await redis.config_set("maxmemory", 1)
+        async with draining_here(_settings(postgres_dsn, server.url, redis_prefix)):
+            await until_empty(redis, stream_key)
+    await assert_each_once(postgres, made)
 
 
 async def _kill(child: Child) -> None:

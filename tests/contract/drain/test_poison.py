@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from millrace.streams.ids import id_bytes_at
 from millrace.streams.keys import GROUP
 from millrace.streams.records import Click, encode_click
-from tests.contract.drain.believable import append, assert_each_once, clicks, until_empty
+from tests.contract.drain.believable import append, assert_each_once, clicks, rollups, until_empty
 from tests.contract.drain.drains import RunningDrain
 
 FROM_THE_FUTURE = bytes([99, 1]) + b"whatever a later version writes"
@@ -64,6 +64,18 @@ async def test_entry_with_other_fields(
     async with running_drain():
         await until_empty(redis, stream_key)
     assert await letters(postgres) == [("malformed", b"hello\nworld")]
+
+
+async def test_bot_that_claims_to_be_unique(
+    running_drain: RunningDrain, redis: Redis, stream_key: bytes, postgres: asyncpg.Connection
+) -> None:
+    """Rows and rollups agree that bots are never unique, whatever a record says."""
+    claim = msgspec.structs.replace(clicks(1)[0], human=False, unique=True)
+    await append(redis, stream_key, [claim])
+    async with running_drain():
+        await until_empty(redis, stream_key)
+    assert await postgres.fetchval("SELECT count(*) FILTER (WHERE is_unique) FROM clicks") == 0
+    assert list((await rollups(postgres)).values()) == [(0, 0, 1)]
 
 
 @pytest.mark.parametrize("many", [40])

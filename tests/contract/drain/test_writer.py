@@ -11,6 +11,7 @@ import asyncpg
 from tests.contract.drain.believable import assert_each_once, clicks
 from workers.drain.copy_format import copy_row
 from workers.drain.decoding import DAY_MS, PendingClick
+from workers.drain.frozen_writers import SESSION
 from workers.drain.partitions import Partitions, partition_name
 from workers.drain.retries import POSTGRES_FAILURES
 from workers.drain.writer import DAYS_AHEAD, ClickWriter
@@ -34,6 +35,20 @@ async def test_days_ahead_are_made_at_the_start(postgres_dsn: str, postgres: asy
         await writer.open()
     today = int(time.time() * 1000) // DAY_MS
     assert await partitions(postgres) == {partition_name(day) for day in range(today, today + DAYS_AHEAD + 1)}
+
+
+async def test_commits_are_on_disk_whatever_the_database_prefers(postgres_dsn: str) -> None:
+    """Redis forgets what is committed, so a database that answers before it has synced is overruled."""
+    connection = await asyncpg.connect(postgres_dsn)
+    database = await connection.fetchval("SELECT quote_ident(current_database())")
+    await connection.execute(f"ALTER DATABASE {database} SET synchronous_commit = off")
+    try:
+        session = await asyncpg.connect(postgres_dsn, server_settings=SESSION)
+        assert await session.fetchval("SHOW synchronous_commit") == "on"
+        await session.close()
+    finally:
+        await connection.execute(f"ALTER DATABASE {database} RESET synchronous_commit")
+        await connection.close()
 
 
 async def test_batch_over_midnight(postgres_dsn: str, postgres: asyncpg.Connection) -> None:

@@ -121,6 +121,56 @@ async def test_a_body_is_read_and_ignored(edge: Edge) -> None:
     assert statuses(answer) == [b"302", b"302"]
 
 
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_client_that_only_finished_sending_is_answered(edge: Edge, count: int) -> None:
+    """Every link it asked for before it shut its side is answered, then the connection ends."""
+    host, port = edge.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request("/l/shoe22", "Host: a.example") * count)
+    writer.write_eof()
+    async with asyncio.timeout(5):
+        answers = await reader.read()
+    writer.close()
+    assert statuses(answers) == [b"302"] * count
+
+
+async def test_what_is_no_link_still_ends_with_a_client_that_has_left(edge: Edge) -> None:
+    """A request for the application behind a link is answered, and nothing waits for more."""
+    host, port = edge.address.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request("/l/shoe22", "Host: a.example") + request("/healthz", "Host: a.example"))
+    writer.write_eof()
+    async with asyncio.timeout(5):
+        answers = await reader.read()
+    writer.close()
+    assert statuses(answers) == [b"302", b"200"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/v1/nothing", "http://a.example"])
+async def test_an_expectation_nobody_can_meet_is_refused_without_echo(edge: Edge, path: str) -> None:
+    """The only one there is, 100-continue, is met."""
+    answer = await edge.raw(request(path, "Expect: secret-wish", *CLOSE))
+    assert statuses(answer) == [b"417"]
+    assert b"application/problem+json" in answer
+    assert b"secret-wish" not in answer
+    assert b"417" not in statuses(await edge.raw(request(path, "Expect: 100-Continue", *CLOSE)))
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "compress"])
+async def test_an_unknown_coding_of_a_body_is_415(edge: Edge, coding: str) -> None:
+    """Whether aiohttp has heard of it or not."""
+    head = request(
+        "/api/v1/affiliate/links",
+        "Content-Type: application/json",
+        f"Content-Encoding: {coding}",
+        "Content-Length: 2",
+        *CLOSE,
+    )
+    answer = await edge.raw(head.replace(b"GET", b"POST") + b"{}")
+    assert statuses(answer) == [b"415"]
+    assert b"Accept-Encoding: gzip" in answer
+
+
 async def test_an_absolute_target(edge: Edge) -> None:
     """A proxy's client writes one."""
     answer = await edge.raw(request("http://a.example/l/shoe22", *CLOSE))

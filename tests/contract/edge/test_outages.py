@@ -114,6 +114,17 @@ async def test_a_dead_server_is_asked_rarely(edge: Edge, link_server: LinkServer
             await asyncio.sleep(0.05)
 
 
+async def test_a_hanging_server_holds_up_one_shopper_a_second(edge: Edge, link_server: LinkServer) -> None:
+    """Once it has failed a few times, one look-up tries it and the others fail at once."""
+    link_server.delay_seconds = 5.0
+    await asyncio.gather(*(edge.get(f"/l/early{number}") for number in range(3)))
+    assert sum(link_server.asked.values()) == 3
+    await asyncio.sleep(1.1)
+    answers = await asyncio.gather(*(edge.get(f"/l/later{number}") for number in range(10)))
+    assert {answer.status for answer in answers} == {503}
+    assert sum(link_server.asked.values()) == 4
+
+
 async def test_a_redis_in_another_hour_is_believed(
     redis_url: str, redis_prefix: str, link_server: LinkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -235,3 +235,18 @@ def test_roles_are_the_contracts() -> None:
 
     names = {name.lower() for name, number in Access.Role.items() if number}
     assert names == {role.value for role in Role}
+
+
+async def test_an_unknown_service_ends_the_process_with_one_message(environment: dict[str, str]) -> None:
+    """It names the services that there are; no traceback."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "server", "--services", "catalogue"),
+        env=environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(30):
+        _, err = await child.communicate()
+    assert child.returncode == 1
+    assert b"affiliate, catalog" in err
+    assert b"Traceback" not in err

@@ -18,11 +18,13 @@ import redis.asyncio
 
 from server.standalone.accounts import run_as, stand_in
 from server.standalone.backing import postgres
+from server.standalone.backing.given import require_redis
 from server.standalone.backing.mailbox import running_mailbox
 from server.standalone.backing.postgres import DURABLE, running_postgres
 from server.standalone.backing.redis import running_redis
 from server.standalone.backing.s3 import ObjectStore, running_object_store
 from server.standalone.places import place_for, remove_outside
+from server.standalone.settings import SettingsError
 
 
 async def test_postgres_is_durable_and_not_root(folder: Path) -> None:
@@ -182,3 +184,16 @@ def _send(address: str, recipients: list[str], content: bytes) -> None:
     host, _, port = address.partition(":")
     with smtplib.SMTP(host, int(port)) as client:
         client.sendmail("shop@shop.example", recipients, content)
+
+
+async def test_a_given_redis_must_answer_us(folder: Path, unused_port: int) -> None:
+    """Nothing there, a wrong password and nonsense each end the start at once, by the variable's name."""
+    async with running_redis(folder) as (server, _):
+        await require_redis(server.url)
+        with pytest.raises(SettingsError, match=r"MILLRACE_REDIS_URL.*refuses") as refused:
+            await require_redis(f"redis://:not-the-password@127.0.0.1:{server.port}/0")
+        assert "not-the-password" not in str(refused.value)
+    with pytest.raises(SettingsError, match="MILLRACE_REDIS_URL"):
+        await require_redis(f"redis://127.0.0.1:{unused_port}/0", within=0.1)
+    with pytest.raises(SettingsError, match="MILLRACE_REDIS_URL"):
+        await require_redis("nonsense")

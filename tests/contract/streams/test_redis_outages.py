@@ -206,3 +206,26 @@ async def test_closing_while_connecting_leaves_nothing_behind(own_valkey: OwnVal
     async with asyncio.timeout(1.0):
         await redis.close()
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "redis connection"]
+
+
+async def test_a_short_stall_does_not_cost_a_probing_interval(own_valkey: OwnValkey) -> None:
+    """Once the late replies are in, the next call is the probe, and its success closes the breaker."""
+    async with await PipeliningRedis.open(own_valkey.url) as redis:
+        own_valkey.freeze()
+        await asyncio.gather(*(redis.execute("PING") for _ in range(30)), return_exceptions=True)
+        assert redis.breaker_is_open
+        own_valkey.thaw()
+        await asyncio.sleep(0.05)
+        assert await redis.execute("PING") == b"PONG"
+        assert not redis.breaker_is_open
+
+
+async def test_a_full_server_still_answers_reads(own_valkey: OwnValkey) -> None:
+    """A client that connects to it finds no room for its functions; clicks are refused until there is."""
+    own_valkey.command("CONFIG", "SET", "maxmemory", "1")
+    async with await PipeliningRedis.open(own_valkey.url) as redis:
+        assert await redis.execute("GET", "nothing") is None
+        with pytest.raises(RedisReplyError, match="OOM"):
+            await Visit().record(redis, KEYS)
+        own_valkey.command("CONFIG", "SET", "maxmemory", "0")
+        assert await Visit().record(redis, KEYS) is True

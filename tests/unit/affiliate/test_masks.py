@@ -50,8 +50,15 @@ def test_only_output_only_fields_are_refused() -> None:
     assert refused.value.fields[0].field == "status"
 
 
-@pytest.mark.parametrize("path", ["nonsense", "commission.rate", "destinationUrl", ""])
-def test_unknown_and_nested_paths_are_refused(path: str) -> None:
+def test_a_part_of_a_field_names_the_whole_field() -> None:
+    """REST makes a mask from a body's innermost keys; a commission is replaced as a whole all the same."""
+    assert paths(Link(), "commission.type", "commission.rate") == {"commission"}
+
+
+@pytest.mark.parametrize(
+    "path", ["nonsense", "commission.nonsense", "commission.", "campaign.x", "destinationUrl", ""]
+)
+def test_unknown_paths_are_refused(path: str) -> None:
     """A misspelt path never goes unnoticed."""
     with pytest.raises(InvalidArgument) as refused:
         paths(Link(), path)

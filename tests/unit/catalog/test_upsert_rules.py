@@ -13,7 +13,7 @@ from server.catalog.product import (
     in_normal_form,
 )
 from server.catalog.repository import StoredState
-from server.catalog.rules import broken_rules
+from server.catalog.rules import LARGEST_VERSION, broken_rules
 from server.catalog.upserts import outcome_for
 
 CONTENT = ProductContent(
@@ -98,6 +98,9 @@ def test_the_default_variant_comes_first() -> None:
     [
         (CONTENT, []),
         (replace(CONTENT, name="a\0b", brand="\0"), ["name", "brand"]),
+        (replace(CONTENT, product_id=".."), ["product_id"]),
+        (replace(CONTENT, product_id="a\x85b"), ["product_id"]),
+        (replace(CONTENT, product_id="a\xa0b"), ["product_id"]),
         (
             replace(CONTENT, attributes=(("a", "b"), ("c\0", "d\0"))),
             ["attributes[1].name", "attributes[1].value"],
@@ -111,4 +114,10 @@ def test_the_default_variant_comes_first() -> None:
 )
 def test_broken_rules_name_their_fields(content: ProductContent, fields: list[str]) -> None:
     """Each broken rule comes with the path of its field."""
-    assert [field for field, _ in broken_rules(content)] == fields
+    assert [field for field, _ in broken_rules(ProductUpsert(content, None, None))] == fields
+
+
+def test_a_version_leaves_room_to_count_on() -> None:
+    """Without a version the next content becomes the stored one + 1, which has to fit into the column."""
+    assert not broken_rules(ProductUpsert(CONTENT, None, LARGEST_VERSION))
+    assert [field for field, _ in broken_rules(ProductUpsert(CONTENT, None, 2**63 - 1))] == ["version"]

@@ -127,6 +127,21 @@ async def test_a_header_that_grpc_cannot_carry_stays_behind(probe: Probe) -> Non
     )
 
 
+async def test_a_body_that_trickles_in_is_408() -> None:
+    async with running_probe(deadline_s=0.3) as probe:
+        reader, writer = await asyncio.open_connection(probe.base.host, probe.base.port)
+        writer.write(
+            b"POST /v1/things/x HTTP/1.1\r\nHost: a.example\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 20\r\n\r\n{"
+        )
+        async with asyncio.timeout(3):
+            head = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"application/problem+json" in head
+    assert b"Connection: close" in head
+
+
 async def test_the_deadline_goes_along_and_is_kept() -> None:
     async with running_probe(deadline_s=0.3) as probe:
         answer = await probe.ask("GET", "/v1/slow")

@@ -1,5 +1,7 @@
 """Errors on the wire: codes, details, and what an unforeseen exception says."""
 
+import errno
+
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
@@ -9,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from millrace.errors import read_details
 from server import errors
 from server.errors import FieldViolation, InvalidArgument, ResourceExhausted, Unauthenticated
-from server.rpc.failures import outcome_of_exception
+from server.rpc.failures import facts_for_log, outcome_of_exception
 from server.rpc.status import outcome_of
 
 
@@ -78,6 +80,8 @@ class _OriginalError(Exception):
         (ConnectionRefusedError("secret inside"), "UNAVAILABLE"),
         (ConnectionResetError("secret inside"), "UNAVAILABLE"),
         (TimeoutError("secret inside"), "UNAVAILABLE"),
+        (OSError(errno.EHOSTUNREACH, "secret inside"), "UNAVAILABLE"),
+        (OSError("Multiple exceptions: secret inside"), "UNAVAILABLE"),
         (PoolTimeout("secret inside"), "UNAVAILABLE"),
         (OperationalError("SELECT 1", {}, _OriginalError(None)), "UNAVAILABLE"),
         (DBAPIError("SELECT 1", {}, _OriginalError("57P01")), "UNAVAILABLE"),
@@ -89,6 +93,7 @@ class _OriginalError(Exception):
         (DBAPIError("SELECT 1", {}, _OriginalError("42703")), "INTERNAL"),
         (IntegrityError("SELECT 1", {}, _OriginalError("23505")), "INTERNAL"),
         (FileNotFoundError("secret inside"), "INTERNAL"),
+        (OSError(errno.EIO, "secret inside"), "INTERNAL"),
         (KeyError("secret inside"), "INTERNAL"),
         (RuntimeError("secret inside"), "INTERNAL"),
     ],
@@ -99,3 +104,19 @@ def test_exceptions_end_as_codes_and_tell_nothing(error: Exception, code: str) -
     assert outcome.code.name == code
     assert b"secret" not in outcome.details + outcome.message.encode()
     assert (b"RetryInfo" in outcome.details) == (code == "UNAVAILABLE")
+
+
+def test_a_log_tells_where_postgres_failed_and_no_value() -> None:
+    """Its messages quote what was stored, so only state, statement and place are kept."""
+    original = _OriginalError("23505")
+    original.__cause__ = ValueError("Key (email_key)=(secret inside) already exists.")
+    failure = DBAPIError("INSERT INTO partners", {"email": "secret inside"}, original)
+    try:
+        raise failure
+    except DBAPIError as error:
+        facts = facts_for_log(error)
+    assert "raise failure" in str(facts["traceback"])
+    assert "secret" not in str(facts)
+    assert (facts["sqlstate"], facts["statement"]) == ("23505", "INSERT INTO partners")
+    unforeseen = KeyError("x")
+    assert facts_for_log(unforeseen) == {"exc_info": unforeseen}

@@ -65,7 +65,7 @@ BAD_TOKENS = {
     "without expiry": signed(claims(exp=None)),
     "with an endless expiry": signed(claims(exp="never")),
     "with an infinite expiry": signed(claims(exp=float("inf"))),
-    "not yet valid": signed(claims(nbf=datetime.now(UTC) + timedelta(minutes=1))),
+    "not yet valid": signed(claims(nbf=datetime.now(UTC) + timedelta(hours=1))),
     "of another issuer": signed(claims(iss="somebody else")),
     "for another audience": signed(claims(aud="somebody else")),
     "without audience": signed(claims(aud=None)),

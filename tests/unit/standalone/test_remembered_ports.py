@@ -42,3 +42,13 @@ def test_no_two_names_share_a_port(tmp_path: Path) -> None:
     (tmp_path / "ports.json").write_text('{"edge": 21555, "grpc": 21555}')
     subject = RememberedPorts(tmp_path / "ports.json", {})
     assert subject.port("edge") != subject.port("grpc")
+
+
+def test_a_fixed_port_is_nobody_elses(tmp_path: Path, unused_port: int) -> None:
+    """Neither a remembered port nor a second fixed one may take it, in whatever order they are asked for."""
+    (tmp_path / "ports.json").write_text(f'{{"redis": {unused_port}}}')
+    subject = RememberedPorts(tmp_path / "ports.json", {"s3": unused_port, "smtp": unused_port})
+    assert subject.port("redis") != unused_port
+    assert subject.port("s3") == unused_port
+    with pytest.raises(NoFreePortError, match="MILLRACE_SMTP_PORT"):
+        subject.port("smtp")

@@ -1,0 +1,53 @@
+"""What the processes of ours are told by the supervisor."""
+
+from pathlib import Path
+
+import pytest
+
+from server.standalone.backing.services import BackingServices
+from server.standalone.lifetime import open_door
+from server.standalone.own_processes import edge_url, own_environment, reachable_host
+from server.standalone.settings import SettingsError, load_settings
+
+BACKING = BackingServices(
+    children=(),
+    own_postgres=None,
+    postgres_dsn="postgresql://db/millrace",
+    redis_url="redis://streams",
+    s3_endpoint="http://s3",
+    s3_access_key="key",
+    s3_secret_key="secret",
+    s3_bucket="media",
+    smtp="127.0.0.1:25",
+    mailbox_url="",
+)
+
+
+def test_the_file_reaches_the_children_without_its_empty_lines(tmp_path: Path) -> None:
+    """Children do not read the file again: an empty number in it would end them."""
+    file = tmp_path / "env"
+    file.write_text("MILLRACE_EDGE_PORT=\nMILLRACE_LOG_LEVEL=debug\n")
+    settings = load_settings({"MILLRACE_ENV_FILE": str(file)})
+    given = own_environment(settings, BACKING, {}, grpc_port=1, edge_port=2)
+    assert given["MILLRACE_LOG_LEVEL"] == "debug"
+    assert not {"MILLRACE_ENV_FILE", "MILLRACE_EDGE_PORT"} & given.keys()
+
+
+@pytest.mark.parametrize(
+    ("host", "reached", "url"),
+    [
+        ("0.0.0.0", "127.0.0.1", "http://127.0.0.1:80"),  # noqa: S104
+        ("::", "::1", "http://[::1]:80"),
+        ("127.0.0.2", "127.0.0.2", "http://127.0.0.2:80"),
+    ],
+)
+def test_the_edge_is_reached_where_it_listens(host: str, reached: str, url: str) -> None:
+    """On loopback when it listens everywhere, else at its own address."""
+    settings = load_settings({"MILLRACE_EDGE_HOST": host})
+    assert (reachable_host(settings), edge_url(settings, 80)) == (reached, url)
+
+
+def test_a_host_that_is_none_of_this_machine_names_its_variable(unused_port: int) -> None:
+    """An address of the documentation range is nobody's."""
+    with pytest.raises(SettingsError, match="MILLRACE_EDGE_HOST"):
+        open_door("192.0.2.1", unused_port)
