@@ -26,6 +26,8 @@ class Endpoints(TypedDict):
     partner_token: str
     partner_id: str
     service_token: str
+    # Of each process of ours, by its name: where Prometheus reads.
+    metrics: dict[str, str]
 
 
 def write_endpoints(state: Path, endpoints: Endpoints) -> None:

@@ -155,6 +155,7 @@ class Stack:
             partner_token=tokens.token("demo-partner", "partner", partner_id),
             partner_id=partner_id,
             service_token=tokens.token("service", "service"),
+            metrics={name: f"http://127.0.0.1:{port}/metrics" for name, port in self.metrics_ports().items()},
         )
 
 

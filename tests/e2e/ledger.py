@@ -5,7 +5,6 @@ import itertools
 import re
 import time
 import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,7 +12,7 @@ import aiohttp
 import asyncpg
 
 from tests.e2e.conftest import BROWSER
-from tests.stack import Stack, environment
+from tests.stack import Stack
 
 LOCATION = re.compile(r"^location: (\S+)", re.MULTILINE | re.IGNORECASE)
 UNRECORDED = re.compile(r"^millrace_edge_clicks_unrecorded_total(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
@@ -108,12 +107,12 @@ async def settled(dsn: str, ledger: ClickLedger, link_id: str, *, within_seconds
         await asyncio.sleep(0.2)
 
 
-async def unrecorded_clicks(edge_pids: Iterable[int]) -> int:
+async def unrecorded_clicks(stack: Stack) -> int:
     """What the edges counted as redirected but not recorded."""
     total = 0
     async with aiohttp.ClientSession() as session:
-        for pid in edge_pids:
-            port = environment(pid)["MILLRACE_METRICS_PORT"]
-            async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
-                total += sum(int(float(value)) for value in UNRECORDED.findall(await answer.text()))
+        for name, address in stack.endpoints["metrics"].items():
+            if name.startswith("edge"):
+                async with session.get(address) as answer:
+                    total += sum(int(float(value)) for value in UNRECORDED.findall(await answer.text()))
     return total

@@ -51,7 +51,7 @@ async def link(victim: Stack) -> dict[str, Any]:
 
 async def under_fault(victim: Stack, link: dict[str, Any], strike: Callable[[], object]) -> ClickLedger:
     """Clicks for a few seconds and lets the fault strike in the middle, at a moment of chance."""
-    before = await unrecorded_clicks(victim.pids("-m edge"))
+    before = await unrecorded_clicks(victim)
     ledger = ClickLedger(victim, link["shortCode"], unrecorded_before=before)
     stop = asyncio.Event()
     clicking = asyncio.create_task(ledger.click_until(stop))
@@ -68,7 +68,7 @@ async def assert_nothing_lost_or_doubled(victim: Stack, ledger: ClickLedger, lin
     """Every answered click is stored once and no other, save those that an edge counted as unrecorded: a
     machine that stalls for longer than Redis may take makes some, whatever else is going on.
     """
-    counted = await unrecorded_clicks(victim.pids("-m edge")) - ledger.unrecorded_before
+    counted = await unrecorded_clicks(victim) - ledger.unrecorded_before
     within = CATCH_UP_SECONDS if not counted else 10
     stored = await settled(victim["postgres_dsn"], ledger, link["linkId"], within_seconds=within)
 
@@ -112,7 +112,7 @@ async def test_a_killed_redis_loses_only_what_was_counted(victim: Stack, link: d
     ledger = await under_fault(victim, link, lambda: victim.kill(port))
 
     stored = await settled(victim["postgres_dsn"], ledger, link["linkId"], within_seconds=10)
-    counted = await unrecorded_clicks(victim.pids("-m edge")) - ledger.unrecorded_before
+    counted = await unrecorded_clicks(victim) - ledger.unrecorded_before
 
     assert ledger.statuses.keys() == {302}
     assert ledger.unanswered == 0

@@ -107,6 +107,7 @@ async def test_a_pending_partner_cannot_create_links(
         ({"destinationUrl": "https://shop.example/p", "expiresAt": "2001-01-01T00:00:00Z"}, "expiresAt"),
         ({"destinationUrl": "https://shop.example/p", "expiresAt": "tomorrow"}, "expiresAt"),
         ({"destinationUrl": "https://shop.example/p", "clickIdParameter": "a b"}, "clickIdParameter"),
+        ({"destinationUrl": "https://shop.example/p?cid=5", "clickIdParameter": "cid"}, "clickIdParameter"),
         ({"destinationUrl": "https://shop.example/p", "campaign": "x" * 129}, "campaign"),
         ({"destinationUrl": "https://shop.example/p", "noSuchField": 1}, "noSuchField"),
         ({"destinationUrl": 5}, "destinationUrl"),
@@ -137,6 +138,12 @@ async def test_a_field_of_the_body_is_named_as_the_caller_wrote_it(
         {"name": "x", "variants": [{"sku": "s", "price": "-1", "currency": "EUR"}]},
     )
 
+    clash = await partner[0].patch(
+        f"/api/v1/affiliate/links/{link['linkId']}",
+        {"destinationUrl": "https://shop.example/p?cid=5", "clickIdParameter": "cid"},
+    )
+
+    assert (clash.status, fields(clash.body)) == (400, {"clickIdParameter"})
     assert (update.status, fields(update.body)) == (400, {"campaign"})
     assert (upsert.status, fields(upsert.body)) == (400, {"variants[0].price"})
     assert "link." not in update.body["detail"]
@@ -240,12 +247,16 @@ async def test_the_program_is_changed_by_field(admin: Api) -> None:
     """Only what the body names changes; a bad zone is named."""
     before = (await admin.get("/api/v1/affiliate/program")).body
 
-    changed = await admin.patch("/api/v1/affiliate/program", {"holdDays": 21})
+    changed = await admin.patch(
+        "/api/v1/affiliate/program",
+        {"holdDays": 21, "defaultCommission": {"type": "PERCENTAGE", "rate": "6.25"}},
+    )
     bad = await admin.patch("/api/v1/affiliate/program", {"timeZone": "Mars/Olympus"})
     after = (await admin.patch("/api/v1/affiliate/program", {"holdDays": before["holdDays"]})).body
 
     assert changed.status == 200, changed.body
     assert changed.body["holdDays"] == 21
+    assert changed.body["defaultCommission"]["rate"] == "6.25"
     assert changed.body["allowedDestinationHosts"] == before["allowedDestinationHosts"]
     assert bad.status == 400
     assert "timeZone" in "".join(fields(bad.body))

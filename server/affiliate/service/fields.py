@@ -1,6 +1,7 @@
 """Runs the rule modules over request fields and names the field when one is refused."""
 
 from datetime import UTC, datetime
+from urllib.parse import parse_qsl, urlsplit
 
 from server.affiliate.destinations import DestinationRules, RefusedDestination, check_destination
 from server.affiliate.service.errors import refused_field
@@ -31,6 +32,16 @@ def destination(field: str, url: str, rules: DestinationRules) -> str:
 def optional_destination(field: str, url: str | None, rules: DestinationRules) -> str | None:
     """The same for a URL that may be left out."""
     return destination(field, url, rules) if url else None
+
+
+def free_parameter(field: str, name: str | None, url: str) -> str | None:
+    """The name of a query parameter that the URL does not have, or None; raises InvalidArgument.
+
+    A shop that reads the first of two parameters of one name would never see ours.
+    """
+    if name and any(name == taken for taken, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)):
+        raise refused_field(field, "the destination has a parameter of this name already")
+    return name or None
 
 
 def future_instant(field: str, at: datetime | None) -> datetime | None:

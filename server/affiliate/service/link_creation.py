@@ -115,17 +115,19 @@ class LinkCreation:
         rules = destination_rules(program, self._public_url)
         if request.product_id is not None and slug is None:
             raise refused_field("product_id", "no product on sale has this id", "PRODUCT_NOT_FOUND")
-        url = asked.destination_url or product_url(program, request.product_id, slug)
+        url = fields.destination(
+            "destination_url", asked.destination_url or product_url(program, request.product_id, slug), rules
+        )
         draft = Link(
             link_id=uuid.UUID(bytes=new_id_bytes()),
             partner_id=partner.partner_id,
             product_id=request.product_id,
-            destination_url=fields.destination("destination_url", url, rules),
+            destination_url=url,
             tracking_code=token_hex(_TRACKING_BYTES),
             status="ACTIVE",
             campaign=fields.optional_line("campaign", asked.campaign),
             forward_query=asked.forward_query,
-            click_id_parameter=asked.click_id_parameter or None,
+            click_id_parameter=fields.free_parameter("click_id_parameter", asked.click_id_parameter, url),
             fallback_url=fields.optional_destination("fallback_url", asked.fallback_url, rules),
             expires_at=fields.future_instant("expires_at", asked.expires_at),
             request_id=request.request_id,

@@ -98,6 +98,8 @@ class LinkService:
                 link.fallback_url = fields.optional_destination("fallback_url", edit.fallback_url, rules)
             for path in edit.paths & _PLAIN.keys():
                 _PLAIN[path](link, edit)
+            if edit.paths & {"destination_url", "click_id_parameter"}:
+                fields.free_parameter("click_id_parameter", link.click_id_parameter, link.destination_url)
 
         return await self._change(actor, link_id, "link.update", apply)
 

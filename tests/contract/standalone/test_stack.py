@@ -52,6 +52,7 @@ async def test_endpoints_tell_everything_to_their_owner_alone(stack: Stack) -> N
     file = stack.folder / "state" / "endpoints.json"
     endpoints = json.loads(file.read_text())
     assert endpoints.keys() == Endpoints.__required_keys__
+    assert set(endpoints.pop("metrics")) == {"server", "edge-1", "edge-2", "drain"}
     assert all(isinstance(value, str) and value for value in endpoints.values())
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
