@@ -36,6 +36,7 @@ def main() -> None:
 def generate() -> None:
     """Writes the stubs into `clients/`."""
     image = build_image()
+    refuse(methods_without_access(image))
     fresh = generate_stubs(image, BUILD / "stubs")
     for stale in committed_stubs():
         stale.unlink()
@@ -50,13 +51,11 @@ def generate() -> None:
 def check() -> None:
     """Fails when the contract is unclean, breaks its baseline, or the stubs are not current."""
     image = build_image()
-    problems = [*methods_without_access(image)]
+    refuse(methods_without_access(image))
     buf("lint", str(BUILD / "image.binpb"))
     buf("format", "--diff", "--exit-code", "protos")
     buf("breaking", str(BUILD / "image.binpb"), "--against", str(BASELINE))
-    problems += stale_stubs(generate_stubs(image, BUILD / "stubs"))
-    if problems:
-        raise click.ClickException("\n".join(problems))
+    refuse(stale_stubs(generate_stubs(image, BUILD / "stubs")))
     click.echo("contract: clean, compatible, stubs current")
 
 
@@ -179,6 +178,11 @@ def has_service(stub: Path) -> bool:
 
 def is_ours(file: FileDescriptorProto) -> bool:
     return file.name.startswith("millrace/")
+
+
+def refuse(problems: list[str]) -> None:
+    if problems:
+        raise click.ClickException("\n".join(problems))
 
 
 def run_protoc(*arguments: str) -> None:
