@@ -177,7 +177,7 @@ async def plain_redirect(stack: Stack) -> AsyncIterator[Contender]:
     """The plain design, on the same Valkey in a database of its own."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench.plain_edge", str(port), f"{stack['redis_url'].rstrip('/0')}/1"
+        sys.executable, "-m", "tests.bench.plain_edge", str(port), f"{stack['redis_url'].rpartition('/')[0]}/1"
     )
     try:
         await listening(port)

@@ -92,4 +92,4 @@ async def test_without_settings_it_does_not_start() -> None:
     )
     _, complaint = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode != 0
-    assert b"redis_url" in complaint
+    assert b"MILLRACE_REDIS_URL" in complaint
