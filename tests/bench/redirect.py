@@ -176,8 +176,9 @@ def redis_pids(stack: Stack) -> list[int]:
 async def plain_redirect(stack: Stack) -> AsyncIterator[Contender]:
     """The plain design, on the same Valkey in a database of its own."""
     port = free_port()
+    redis_url = f"{stack['redis_url'].rpartition('/')[0]}/1"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench.plain_edge", str(port), f"{stack['redis_url'].rpartition('/')[0]}/1"
+        sys.executable, "-m", "tests.bench.plain_edge", str(port), redis_url
     )
     try:
         await listening(port)
