@@ -66,6 +66,8 @@ def set_up() -> None:
     say("compiling")
     run(
         str(PYTHON),
+        "-W",
+        "ignore",  # what a compiler thinks of other people's scripts concerns nobody here
         "-m",
         "compileall",
         "-q",

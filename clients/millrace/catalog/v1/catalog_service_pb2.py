@@ -27,9 +27,10 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from millrace.auth.v1 import access_pb2 as millrace_dot_auth_dot_v1_dot_access__pb2
 from millrace.catalog.v1 import product_pb2 as millrace_dot_catalog_dot_v1_dot_product__pb2
+from millrace.rpc.v1 import deadline_pb2 as millrace_dot_rpc_dot_v1_dot_deadline__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)millrace/catalog/v1/catalog_service.proto\x12\x13millrace.catalog.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1dmillrace/auth/v1/access.proto\x1a!millrace/catalog/v1/product.proto\"Z\n\x14UpsertProductRequest\x12\x42\n\x07product\x18\x01 \x01(\x0b\x32\x1c.millrace.catalog.v1.ProductB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x07product\"l\n\x1a\x42\x61tchUpsertProductsRequest\x12N\n\x08products\x18\x01 \x03(\x0b\x32\x1c.millrace.catalog.v1.ProductB\x14\xe2\x41\x01\x02\xbaH\r\x92\x01\n\x08\x01\x10\xf4\x03\"\x03\xd8\x01\x03R\x08products\"Z\n\x1b\x42\x61tchUpsertProductsResponse\x12;\n\x07results\x18\x01 \x03(\x0b\x32!.millrace.catalog.v1.UpsertResultR\x07results\"\xf8\x02\n\x0cUpsertResult\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x1d\n\nproduct_id\x18\x02 \x01(\tR\tproductId\x12\x43\n\x07outcome\x18\x03 \x01(\x0e\x32).millrace.catalog.v1.UpsertResult.OutcomeR\x07outcome\x12K\n\nviolations\x18\x04 \x03(\x0b\x32+.millrace.catalog.v1.UpsertResult.ViolationR\nviolations\x1a;\n\tViolation\x12\x14\n\x05\x66ield\x18\x01 \x01(\tR\x05\x66ield\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"d\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x43REATED\x10\x01\x12\x0b\n\x07UPDATED\x10\x02\x12\r\n\tUNCHANGED\x10\x03\x12\t\n\x05STALE\x10\x04\x12\x0c\n\x08REJECTED\x10\x05\"B\n\x11GetProductRequest\x12-\n\nproduct_id\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x01R\tproductId\"\xcb\x01\n\x13ListProductsRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\x12\x45\n\x06status\x18\x03 \x01(\x0e\x32#.millrace.catalog.v1.Product.StatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\x1e\n\x05\x62rand\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x05\x62rand\"x\n\x14ListProductsResponse\x12\x38\n\x08products\x18\x01 \x03(\x0b\x32\x1c.millrace.catalog.v1.ProductR\x08products\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"E\n\x14\x44\x65leteProductRequest\x12-\n\nproduct_id\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x01R\tproductId2\x88\x06\n\x0e\x43\x61talogService\x12\x8e\x01\n\rUpsertProduct\x12).millrace.catalog.v1.UpsertProductRequest\x1a\x1c.millrace.catalog.v1.Product\"4\x90\x02\x02\xaa\xbb\x18\x04\n\x02\x01\x03\x82\xd3\xe4\x93\x02#\"\x18/api/v1/catalog/products:\x07product\x12\xb4\x01\n\x13\x42\x61tchUpsertProducts\x12/.millrace.catalog.v1.BatchUpsertProductsRequest\x1a\x30.millrace.catalog.v1.BatchUpsertProductsResponse\":\x90\x02\x02\xaa\xbb\x18\x04\n\x02\x01\x03\x82\xd3\xe4\x93\x02)\"$/api/v1/catalog/products:batchUpsert:\x01*\x12\x8d\x01\n\nGetProduct\x12&.millrace.catalog.v1.GetProductRequest\x1a\x1c.millrace.catalog.v1.Product\"9\x90\x02\x01\xaa\xbb\x18\x05\n\x03\x01\x02\x03\x82\xd3\xe4\x93\x02\'\x12%/api/v1/catalog/products/{product_id}\x12\x91\x01\n\x0cListProducts\x12(.millrace.catalog.v1.ListProductsRequest\x1a).millrace.catalog.v1.ListProductsResponse\",\x90\x02\x01\xaa\xbb\x18\x05\n\x03\x01\x02\x03\x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/catalog/products\x12\x89\x01\n\rDeleteProduct\x12).millrace.catalog.v1.DeleteProductRequest\x1a\x16.google.protobuf.Empty\"5\xaa\xbb\x18\x04\n\x02\x01\x03\x82\xd3\xe4\x93\x02\'*%/api/v1/catalog/products/{product_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)millrace/catalog/v1/catalog_service.proto\x12\x13millrace.catalog.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1dmillrace/auth/v1/access.proto\x1a!millrace/catalog/v1/product.proto\x1a\x1emillrace/rpc/v1/deadline.proto\"Z\n\x14UpsertProductRequest\x12\x42\n\x07product\x18\x01 \x01(\x0b\x32\x1c.millrace.catalog.v1.ProductB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x07product\"l\n\x1a\x42\x61tchUpsertProductsRequest\x12N\n\x08products\x18\x01 \x03(\x0b\x32\x1c.millrace.catalog.v1.ProductB\x14\xe2\x41\x01\x02\xbaH\r\x92\x01\n\x08\x01\x10\xf4\x03\"\x03\xd8\x01\x03R\x08products\"Z\n\x1b\x42\x61tchUpsertProductsResponse\x12;\n\x07results\x18\x01 \x03(\x0b\x32!.millrace.catalog.v1.UpsertResultR\x07results\"\xf8\x02\n\x0cUpsertResult\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x1d\n\nproduct_id\x18\x02 \x01(\tR\tproductId\x12\x43\n\x07outcome\x18\x03 \x01(\x0e\x32).millrace.catalog.v1.UpsertResult.OutcomeR\x07outcome\x12K\n\nviolations\x18\x04 \x03(\x0b\x32+.millrace.catalog.v1.UpsertResult.ViolationR\nviolations\x1a;\n\tViolation\x12\x14\n\x05\x66ield\x18\x01 \x01(\tR\x05\x66ield\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"d\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0b\n\x07\x43REATED\x10\x01\x12\x0b\n\x07UPDATED\x10\x02\x12\r\n\tUNCHANGED\x10\x03\x12\t\n\x05STALE\x10\x04\x12\x0c\n\x08REJECTED\x10\x05\"B\n\x11GetProductRequest\x12-\n\nproduct_id\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x01R\tproductId\"\xcb\x01\n\x13ListProductsRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\x12\x45\n\x06status\x18\x03 \x01(\x0e\x32#.millrace.catalog.v1.Product.StatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\x1e\n\x05\x62rand\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x05\x62rand\"x\n\x14ListProductsResponse\x12\x38\n\x08products\x18\x01 \x03(\x0b\x32\x1c.millrace.catalog.v1.ProductR\x08products\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"E\n\x14\x44\x65leteProductRequest\x12-\n\nproduct_id\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x01R\tproductId2\x8e\x06\n\x0e\x43\x61talogService\x12\x8e\x01\n\rUpsertProduct\x12).millrace.catalog.v1.UpsertProductRequest\x1a\x1c.millrace.catalog.v1.Product\"4\x90\x02\x02\xaa\xbb\x18\x04\n\x02\x01\x03\x82\xd3\xe4\x93\x02#\"\x18/api/v1/catalog/products:\x07product\x12\xba\x01\n\x13\x42\x61tchUpsertProducts\x12/.millrace.catalog.v1.BatchUpsertProductsRequest\x1a\x30.millrace.catalog.v1.BatchUpsertProductsResponse\"@\x90\x02\x02\xaa\xbb\x18\x04\n\x02\x01\x03\xb2\xbb\x18\x02\x08\x1e\x82\xd3\xe4\x93\x02)\"$/api/v1/catalog/products:batchUpsert:\x01*\x12\x8d\x01\n\nGetProduct\x12&.millrace.catalog.v1.GetProductRequest\x1a\x1c.millrace.catalog.v1.Product\"9\x90\x02\x01\xaa\xbb\x18\x05\n\x03\x01\x02\x03\x82\xd3\xe4\x93\x02\'\x12%/api/v1/catalog/products/{product_id}\x12\x91\x01\n\x0cListProducts\x12(.millrace.catalog.v1.ListProductsRequest\x1a).millrace.catalog.v1.ListProductsResponse\",\x90\x02\x01\xaa\xbb\x18\x05\n\x03\x01\x02\x03\x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/catalog/products\x12\x89\x01\n\rDeleteProduct\x12).millrace.catalog.v1.DeleteProductRequest\x1a\x16.google.protobuf.Empty\"5\xaa\xbb\x18\x04\n\x02\x01\x03\x82\xd3\xe4\x93\x02\'*%/api/v1/catalog/products/{product_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,33 +56,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CATALOGSERVICE'].methods_by_name['UpsertProduct']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['UpsertProduct']._serialized_options = b'\220\002\002\252\273\030\004\n\002\001\003\202\323\344\223\002#\"\030/api/v1/catalog/products:\007product'
   _globals['_CATALOGSERVICE'].methods_by_name['BatchUpsertProducts']._loaded_options = None
-  _globals['_CATALOGSERVICE'].methods_by_name['BatchUpsertProducts']._serialized_options = b'\220\002\002\252\273\030\004\n\002\001\003\202\323\344\223\002)\"$/api/v1/catalog/products:batchUpsert:\001*'
+  _globals['_CATALOGSERVICE'].methods_by_name['BatchUpsertProducts']._serialized_options = b'\220\002\002\252\273\030\004\n\002\001\003\262\273\030\002\010\036\202\323\344\223\002)\"$/api/v1/catalog/products:batchUpsert:\001*'
   _globals['_CATALOGSERVICE'].methods_by_name['GetProduct']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['GetProduct']._serialized_options = b'\220\002\001\252\273\030\005\n\003\001\002\003\202\323\344\223\002\'\022%/api/v1/catalog/products/{product_id}'
   _globals['_CATALOGSERVICE'].methods_by_name['ListProducts']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['ListProducts']._serialized_options = b'\220\002\001\252\273\030\005\n\003\001\002\003\202\323\344\223\002\032\022\030/api/v1/catalog/products'
   _globals['_CATALOGSERVICE'].methods_by_name['DeleteProduct']._loaded_options = None
   _globals['_CATALOGSERVICE'].methods_by_name['DeleteProduct']._serialized_options = b'\252\273\030\004\n\002\001\003\202\323\344\223\002\'*%/api/v1/catalog/products/{product_id}'
-  _globals['_UPSERTPRODUCTREQUEST']._serialized_start=224
-  _globals['_UPSERTPRODUCTREQUEST']._serialized_end=314
-  _globals['_BATCHUPSERTPRODUCTSREQUEST']._serialized_start=316
-  _globals['_BATCHUPSERTPRODUCTSREQUEST']._serialized_end=424
-  _globals['_BATCHUPSERTPRODUCTSRESPONSE']._serialized_start=426
-  _globals['_BATCHUPSERTPRODUCTSRESPONSE']._serialized_end=516
-  _globals['_UPSERTRESULT']._serialized_start=519
-  _globals['_UPSERTRESULT']._serialized_end=895
-  _globals['_UPSERTRESULT_VIOLATION']._serialized_start=734
-  _globals['_UPSERTRESULT_VIOLATION']._serialized_end=793
-  _globals['_UPSERTRESULT_OUTCOME']._serialized_start=795
-  _globals['_UPSERTRESULT_OUTCOME']._serialized_end=895
-  _globals['_GETPRODUCTREQUEST']._serialized_start=897
-  _globals['_GETPRODUCTREQUEST']._serialized_end=963
-  _globals['_LISTPRODUCTSREQUEST']._serialized_start=966
-  _globals['_LISTPRODUCTSREQUEST']._serialized_end=1169
-  _globals['_LISTPRODUCTSRESPONSE']._serialized_start=1171
-  _globals['_LISTPRODUCTSRESPONSE']._serialized_end=1291
-  _globals['_DELETEPRODUCTREQUEST']._serialized_start=1293
-  _globals['_DELETEPRODUCTREQUEST']._serialized_end=1362
-  _globals['_CATALOGSERVICE']._serialized_start=1365
-  _globals['_CATALOGSERVICE']._serialized_end=2141
+  _globals['_UPSERTPRODUCTREQUEST']._serialized_start=256
+  _globals['_UPSERTPRODUCTREQUEST']._serialized_end=346
+  _globals['_BATCHUPSERTPRODUCTSREQUEST']._serialized_start=348
+  _globals['_BATCHUPSERTPRODUCTSREQUEST']._serialized_end=456
+  _globals['_BATCHUPSERTPRODUCTSRESPONSE']._serialized_start=458
+  _globals['_BATCHUPSERTPRODUCTSRESPONSE']._serialized_end=548
+  _globals['_UPSERTRESULT']._serialized_start=551
+  _globals['_UPSERTRESULT']._serialized_end=927
+  _globals['_UPSERTRESULT_VIOLATION']._serialized_start=766
+  _globals['_UPSERTRESULT_VIOLATION']._serialized_end=825
+  _globals['_UPSERTRESULT_OUTCOME']._serialized_start=827
+  _globals['_UPSERTRESULT_OUTCOME']._serialized_end=927
+  _globals['_GETPRODUCTREQUEST']._serialized_start=929
+  _globals['_GETPRODUCTREQUEST']._serialized_end=995
+  _globals['_LISTPRODUCTSREQUEST']._serialized_start=998
+  _globals['_LISTPRODUCTSREQUEST']._serialized_end=1201
+  _globals['_LISTPRODUCTSRESPONSE']._serialized_start=1203
+  _globals['_LISTPRODUCTSRESPONSE']._serialized_end=1323
+  _globals['_DELETEPRODUCTREQUEST']._serialized_start=1325
+  _globals['_DELETEPRODUCTREQUEST']._serialized_end=1394
+  _globals['_CATALOGSERVICE']._serialized_start=1397
+  _globals['_CATALOGSERVICE']._serialized_end=2179
 # @@protoc_insertion_point(module_scope)
