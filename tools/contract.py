@@ -15,12 +15,15 @@ from pathlib import Path
 import click
 from google.protobuf import descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.message import DecodeError
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 CLIENTS = ROOT / "clients"
 BASELINE = PROTOS / "baseline.binpb"
+# The compiled contract as the clients ship it, for programs that read the protos themselves.
+SHIPPED = CLIENTS / "millrace" / "contract.binpb"
 BUILD = ROOT / "build" / "contract"
 ACCESS_EXTENSION = 50101
 # Field 8042 of a file in a buf image is `{is_import: true}`: buf then leaves the file out of its checks.
@@ -34,7 +37,7 @@ def main() -> None:
 
 @main.command()
 def generate() -> None:
-    """Writes the stubs into `clients/`."""
+    """Writes the stubs and the compiled contract into `clients/`."""
     image = build_image()
     refuse(methods_without_access(image))
     fresh = generate_stubs(image, BUILD / "stubs")
@@ -44,7 +47,8 @@ def generate() -> None:
         target = CLIENTS / path.relative_to(fresh)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-    click.echo(f"generated {len(stubs_below(fresh))} files")
+    SHIPPED.write_bytes(shipped_image(image))
+    click.echo(f"generated {len(stubs_below(fresh)) + 1} files")
 
 
 @main.command()
@@ -56,7 +60,8 @@ def check() -> None:
     buf("format", "--diff", "--exit-code", "protos")
     buf("breaking", str(BUILD / "image.binpb"), "--against", str(BASELINE))
     refuse(stale_stubs(generate_stubs(image, BUILD / "stubs")))
-    click.echo("contract: clean, compatible, stubs current")
+    refuse(stale_shipped_image(image, SHIPPED))
+    click.echo("contract: clean, compatible, stubs and shipped image current")
 
 
 @main.command()
@@ -132,6 +137,35 @@ def without_validation_import(image: FileDescriptorSet) -> FileDescriptorSet:
         kept.CopyFrom(file)
         kept.dependency[:] = [name for name in file.dependency if not name.startswith("buf/")]
     return stripped
+
+
+def shipped_image(image: FileDescriptorSet) -> bytes:
+    """The image with its imports and, of the places in the sources, only those that have a comment."""
+    shipped = FileDescriptorSet()
+    shipped.CopyFrom(image)
+    for file in shipped.file:
+        places = file.source_code_info.location
+        commented = [place for place in places if place.leading_comments or place.trailing_comments]
+        if len(commented) < len(places):
+            kept = descriptor_pb2.SourceCodeInfo(location=commented)
+            file.source_code_info.CopyFrom(kept)
+    return shipped.SerializeToString(deterministic=True)
+
+
+def stale_shipped_image(image: FileDescriptorSet, shipped: Path) -> list[str]:
+    if shipped.exists() and _same_content(shipped.read_bytes(), shipped_image(image)):
+        return []
+    return [f"{shipped.name} is not current: run `make generate`"]
+
+
+def _same_content(one: bytes, other: bytes) -> bool:
+    """Options are written in an order that depends on which of them this process has imported."""
+    try:
+        images = [FileDescriptorSet.FromString(written) for written in (one, other)]
+    except DecodeError:
+        return False
+    first, second = (image.SerializeToString(deterministic=True) for image in images)
+    return first == second
 
 
 def methods_without_access(image: FileDescriptorSet) -> list[str]:

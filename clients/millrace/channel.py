@@ -31,21 +31,24 @@ def open_channel(
     *,
     credentials: grpc.ChannelCredentials | None = None,
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+    watch_health: bool = True,
 ) -> grpc.aio.Channel:
     """Returns a channel to `target` (`host:port`, or any gRPC name); the caller closes it.
 
     Connecting happens with the first call. Methods that the contract calls free of side effects or
     idempotent are tried up to four times while the server is UNAVAILABLE; others once. Several addresses
     behind one name share the calls, and an address whose health service says NOT_SERVING gets none.
-    Without `credentials` the channel is plain text.
+    `watch_health` must be off for servers that refuse to be asked, by asking for a credential for example:
+    none of their addresses would ever get a call. Without `credentials` the channel is plain text.
     """
     options = [
-        ("grpc.service_config", json.dumps(service_config(services))),
+        ("grpc.service_config", json.dumps(service_config(services, watch_health=watch_health))),
         ("grpc.enable_retries", 1),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         # A channel of its own for each caller: one caller's reconnect back-off is not another's.
         ("grpc.use_local_subchannel_pool", 1),
-        ("grpc.max_reconnect_backoff_ms", 2_000),
+        # A restarted server must be found again before the next one of a rolling restart goes.
+        ("grpc.max_reconnect_backoff_ms", 1_000),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 100),
     ]
@@ -54,14 +57,14 @@ def open_channel(
     return grpc.aio.secure_channel(target, credentials, options=options, interceptors=interceptors)
 
 
-def service_config(services: Iterable[ServiceDescriptor]) -> dict[str, Any]:
+def service_config(services: Iterable[ServiceDescriptor], *, watch_health: bool = True) -> dict[str, Any]:
     """Returns the gRPC service config, a JSON object, that the contract asks for."""
-    return {
+    config: dict[str, Any] = {
         "loadBalancingConfig": [{"round_robin": {}}],
-        "healthCheckConfig": {"serviceName": ""},
         "retryThrottling": RETRY_BUDGET,
         "methodConfig": [method_config(method) for method in repeatable_methods(services)],
     }
+    return config | ({"healthCheckConfig": {"serviceName": ""}} if watch_health else {})
 
 
 def method_config(method: MethodDescriptor) -> dict[str, Any]:

@@ -52,4 +52,11 @@ def _field_violation(violation: Violation) -> FieldViolation:
         path += f".{element.field_name}" if path else f"{element.field_name}"
         if element.subscript is not None:
             path += f"[{element.subscript.value}]"
-    return FieldViolation(path, proto.message or "is not valid")
+    return FieldViolation(path, _words(proto.rule_id, proto.message))
+
+
+def _words(rule_id: str, message: str) -> str:
+    """The rule in words that can be shown: the validator's own would quote an unprintable character."""
+    if rule_id == "string.not_contains" and "\0" in message:
+        return "must not contain NUL characters"
+    return message or "is not valid"

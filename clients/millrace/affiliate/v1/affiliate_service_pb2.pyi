@@ -647,7 +647,9 @@ class GetLinkStatsRequest(_message.Message):
 
     @_builtins.property
     def end(self) -> _timestamp_pb2.Timestamp:
-        """Counts clicks before this instant, rounded up to 15 minutes. Unset: now."""
+        """Counts clicks before this instant, rounded up to 15 minutes; later than
+        `start`. Unset: now.
+        """
 
     def __init__(
         self,

@@ -166,7 +166,8 @@ class AffiliateServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPartners(self, request, context):
-        """Lists partners, newest first, in pages.
+        """Lists partners, newest first, in pages. INVALID_ARGUMENT
+        (PAGE_TOKEN_INVALID) when the token belongs to another caller or filter.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -234,6 +235,8 @@ class AffiliateServiceServicer:
 
     def ListLinks(self, request, context):
         """Lists links, newest first, in pages; partners see only their own.
+        INVALID_ARGUMENT (PAGE_TOKEN_INVALID) when the token belongs to another
+        caller or filter.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,9 @@ class AffiliateServiceStub:
     (PARTNER_NOT_FOUND) otherwise.
     """
     ListPartners: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.ListPartnersRequest, _affiliate_service_pb2.ListPartnersResponse]
-    """Lists partners, newest first, in pages."""
+    """Lists partners, newest first, in pages. INVALID_ARGUMENT
+    (PAGE_TOKEN_INVALID) when the token belongs to another caller or filter.
+    """
     ApprovePartner: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.ApprovePartnerRequest, _partner_pb2.Partner]
     """Makes a PENDING partner ACTIVE. Repeating the call changes nothing.
     FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
@@ -68,7 +70,10 @@ class AffiliateServiceStub:
     otherwise.
     """
     ListLinks: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.ListLinksRequest, _affiliate_service_pb2.ListLinksResponse]
-    """Lists links, newest first, in pages; partners see only their own."""
+    """Lists links, newest first, in pages; partners see only their own.
+    INVALID_ARGUMENT (PAGE_TOKEN_INVALID) when the token belongs to another
+    caller or filter.
+    """
     UpdateLink: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.UpdateLinkRequest, _link_pb2.Link]
     """Changes the fields named in the mask and returns the link. Effective on
     every edge within 5 seconds.
@@ -134,7 +139,9 @@ class AffiliateServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _affiliate_service_pb2.ListPartnersRequest,
         context: _aio.ServicerContext[_affiliate_service_pb2.ListPartnersRequest, _abc.Awaitable[_affiliate_service_pb2.ListPartnersResponse]],
     ) -> _abc.Awaitable[_affiliate_service_pb2.ListPartnersResponse]:
-        """Lists partners, newest first, in pages."""
+        """Lists partners, newest first, in pages. INVALID_ARGUMENT
+        (PAGE_TOKEN_INVALID) when the token belongs to another caller or filter.
+        """
 
     @_abc_1.abstractmethod
     def ApprovePartner(
@@ -216,7 +223,10 @@ class AffiliateServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _affiliate_service_pb2.ListLinksRequest,
         context: _aio.ServicerContext[_affiliate_service_pb2.ListLinksRequest, _abc.Awaitable[_affiliate_service_pb2.ListLinksResponse]],
     ) -> _abc.Awaitable[_affiliate_service_pb2.ListLinksResponse]:
-        """Lists links, newest first, in pages; partners see only their own."""
+        """Lists links, newest first, in pages; partners see only their own.
+        INVALID_ARGUMENT (PAGE_TOKEN_INVALID) when the token belongs to another
+        caller or filter.
+        """
 
     @_abc_1.abstractmethod
     def UpdateLink(

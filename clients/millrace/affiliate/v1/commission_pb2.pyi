@@ -59,7 +59,7 @@ class Commission(_message.Message):
     amount: _builtins.int
     """For FIXED: minor units of `currency`, 0 or more. 0 for PERCENTAGE."""
     currency: _builtins.str
-    """For FIXED: ISO 4217, three capital letters. Unset for PERCENTAGE."""
+    """For FIXED: ISO 4217, a currency in use. Unset for PERCENTAGE."""
     def __init__(
         self,
         *,

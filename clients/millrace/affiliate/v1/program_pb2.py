@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from millrace.affiliate.v1 import commission_pb2 as millrace_dot_affiliate_dot_v1_dot_commission__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#millrace/affiliate/v1/program.proto\x12\x15millrace.affiliate.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&millrace/affiliate/v1/commission.proto\"\xa1\x06\n\x07Program\x12\x1e\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\x04name\x12N\n\x19\x61llowed_destination_hosts\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xe8\x07\"\x07r\x05\x10\x01\x18\xfd\x01R\x17\x61llowedDestinationHosts\x12:\n\x14product_url_template\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10R\x12productUrlTemplate\x12P\n\x12\x64\x65\x66\x61ult_commission\x18\x04 \x01(\x0b\x32!.millrace.affiliate.v1.CommissionR\x11\x64\x65\x66\x61ultCommission\x12\x42\n\x17\x61ttribution_window_days\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xed\x02(\x01R\x15\x61ttributionWindowDays\x12\'\n\thold_days\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xed\x02(\x00R\x08holdDays\x12.\n\x0epayout_minimum\x18\x07 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\rpayoutMinimum\x12:\n\x0fpayout_currency\x18\x08 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$R\x0epayoutCurrency\x12&\n\ttime_zone\x18\t \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x08timeZone\x12\x30\n\x0c\x66\x61llback_url\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10H\x00R\x0b\x66\x61llbackUrl\x88\x01\x01\x12S\n\nprecedence\x18\x0b \x01(\x0e\x32).millrace.affiliate.v1.Program.PrecedenceB\x08\xbaH\x05\x82\x01\x02\x10\x01R\nprecedence\x12?\n\nupdated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tupdatedAt\">\n\nPrecedence\x12\x1a\n\x16PRECEDENCE_UNSPECIFIED\x10\x00\x12\n\n\x06\x43OUPON\x10\x01\x12\x08\n\x04LINK\x10\x02\x42\x0f\n\r_fallback_urlb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#millrace/affiliate/v1/program.proto\x12\x15millrace.affiliate.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&millrace/affiliate/v1/commission.proto\"\x9a\x0f\n\x07Program\x12\xfd\x01\n\x04name\x18\x01 \x01(\tB\xe8\x01\xbaH\xe4\x01r\x05\x10\x01\x18\xc8\x01\xba\x01\xd9\x01\n\tname.line\x12\x43must be one visible line, without control characters or line breaks\x1a\x86\x01this.matches(r\'^[^\\x00-\\x1f\\x7f-\\x9f\\x{2028}\\x{2029}]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\x{2028}\\x{2029}][^\\x00-\\x1f\\x7f-\\x9f\\x{2028}\\x{2029}]*$\')R\x04name\x12\xe1\x01\n\x19\x61llowed_destination_hosts\x18\x02 \x03(\tB\xa4\x01\xbaH\xa0\x01\x92\x01\x9c\x01\x10\xe8\x07\"\x96\x01r\x14\x10\x01\x18\xfd\x01\x92\x02\x0cshop.example\xba\x01}\n\nhost.shape\x12\x34must be a host or host:port, without scheme and path\x1a\x39this.matches(r\'^\\s*[^\\s:/?#@\\[\\]\\\\%]+(:[0-9]{1,5})?\\s*$\')R\x17\x61llowedDestinationHosts\x12Z\n\x14product_url_template\x18\x03 \x01(\tB(\xbaH%r#\x18\x80\x10\x92\x02\x1dhttps://shop.example/p/{slug}R\x12productUrlTemplate\x12X\n\x12\x64\x65\x66\x61ult_commission\x18\x04 \x01(\x0b\x32!.millrace.affiliate.v1.CommissionB\x06\xbaH\x03\xc8\x01\x01R\x11\x64\x65\x66\x61ultCommission\x12\x42\n\x17\x61ttribution_window_days\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xed\x02(\x01R\x15\x61ttributionWindowDays\x12\'\n\thold_days\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xed\x02(\x00R\x08holdDays\x12.\n\x0epayout_minimum\x18\x07 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\rpayoutMinimum\x12\x86\x06\n\x0fpayout_currency\x18\x08 \x01(\tB\xdc\x05\xbaH\xd8\x05r\x06\x92\x02\x03\x45UR\xba\x01\xcc\x05\n\x0f\x63urrency.in_use\x12;must be the ISO 4217 code of a currency in use, such as EUR\x1a\xfb\x04this.matches(\'^(AED|AFN|ALL|AMD|AOA|ARS|AUD|AWG|AZN|BAM|BBD|BDT|BHD|BIF|BMD|BND|BOB|BRL|BSD|BTN|BWP|BYN|BZD|CAD|CDF|CHF|CLP|CNY|COP|CRC|CUP|CVE|CZK|DJF|DKK|DOP|DZD|EGP|ERN|ETB|EUR|FJD|FKP|GBP|GEL|GHS|GIP|GMD|GNF|GTQ|GYD|HKD|HNL|HTG|HUF|IDR|ILS|INR|IQD|IRR|ISK|JMD|JOD|JPY|KES|KGS|KHR|KMF|KPW|KRW|KWD|KYD|KZT|LAK|LBP|LKR|LRD|LSL|LYD|MAD|MDL|MGA|MKD|MMK|MNT|MOP|MRU|MUR|MVR|MWK|MXN|MYR|MZN|NAD|NGN|NIO|NOK|NPR|NZD|OMR|PAB|PEN|PGK|PHP|PKR|PLN|PYG|QAR|RON|RSD|RUB|RWF|SAR|SBD|SCR|SDG|SEK|SGD|SHP|SLE|SOS|SRD|SSP|STN|SVC|SYP|SZL|THB|TJS|TMT|TND|TOP|TRY|TTD|TWD|TZS|UAH|UGX|USD|UYU|UZS|VES|VND|VUV|WST|XAF|XCD|XCG|XOF|XPF|YER|ZAR|ZMW|ZWG)$\')R\x0epayoutCurrency\x12\x36\n\ttime_zone\x18\t \x01(\tB\x19\xbaH\x16r\x14\x10\x01\x18@\x92\x02\rEurope/BerlinR\x08timeZone\x12\x30\n\x0c\x66\x61llback_url\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10H\x00R\x0b\x66\x61llbackUrl\x88\x01\x01\x12S\n\nprecedence\x18\x0b \x01(\x0e\x32).millrace.affiliate.v1.Program.PrecedenceB\x08\xbaH\x05\x82\x01\x02\x10\x01R\nprecedence\x12?\n\nupdated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tupdatedAt\">\n\nPrecedence\x12\x1a\n\x16PRECEDENCE_UNSPECIFIED\x10\x00\x12\n\n\x06\x43OUPON\x10\x01\x12\x08\n\x04LINK\x10\x02\x42\x0f\n\r_fallback_urlb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,11 +35,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'millrace.affiliate.v1.progr
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROGRAM'].fields_by_name['name']._loaded_options = None
-  _globals['_PROGRAM'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_PROGRAM'].fields_by_name['name']._serialized_options = b'\272H\344\001r\005\020\001\030\310\001\272\001\331\001\n\tname.line\022Cmust be one visible line, without control characters or line breaks\032\206\001this.matches(r\'^[^\\x00-\\x1f\\x7f-\\x9f\\x{2028}\\x{2029}]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\x{2028}\\x{2029}][^\\x00-\\x1f\\x7f-\\x9f\\x{2028}\\x{2029}]*$\')'
   _globals['_PROGRAM'].fields_by_name['allowed_destination_hosts']._loaded_options = None
-  _globals['_PROGRAM'].fields_by_name['allowed_destination_hosts']._serialized_options = b'\272H\017\222\001\014\020\350\007\"\007r\005\020\001\030\375\001'
+  _globals['_PROGRAM'].fields_by_name['allowed_destination_hosts']._serialized_options = b'\272H\240\001\222\001\234\001\020\350\007\"\226\001r\024\020\001\030\375\001\222\002\014shop.example\272\001}\n\nhost.shape\0224must be a host or host:port, without scheme and path\0329this.matches(r\'^\\s*[^\\s:/?#@\\[\\]\\\\%]+(:[0-9]{1,5})?\\s*$\')'
   _globals['_PROGRAM'].fields_by_name['product_url_template']._loaded_options = None
-  _globals['_PROGRAM'].fields_by_name['product_url_template']._serialized_options = b'\272H\005r\003\030\200\020'
+  _globals['_PROGRAM'].fields_by_name['product_url_template']._serialized_options = b'\272H%r#\030\200\020\222\002\035https://shop.example/p/{slug}'
+  _globals['_PROGRAM'].fields_by_name['default_commission']._loaded_options = None
+  _globals['_PROGRAM'].fields_by_name['default_commission']._serialized_options = b'\272H\003\310\001\001'
   _globals['_PROGRAM'].fields_by_name['attribution_window_days']._loaded_options = None
   _globals['_PROGRAM'].fields_by_name['attribution_window_days']._serialized_options = b'\272H\007\032\005\030\355\002(\001'
   _globals['_PROGRAM'].fields_by_name['hold_days']._loaded_options = None
@@ -47,9 +49,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROGRAM'].fields_by_name['payout_minimum']._loaded_options = None
   _globals['_PROGRAM'].fields_by_name['payout_minimum']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_PROGRAM'].fields_by_name['payout_currency']._loaded_options = None
-  _globals['_PROGRAM'].fields_by_name['payout_currency']._serialized_options = b'\272H\016r\0142\n^[A-Z]{3}$'
+  _globals['_PROGRAM'].fields_by_name['payout_currency']._serialized_options = b'\272H\330\005r\006\222\002\003EUR\272\001\314\005\n\017currency.in_use\022;must be the ISO 4217 code of a currency in use, such as EUR\032\373\004this.matches(\'^(AED|AFN|ALL|AMD|AOA|ARS|AUD|AWG|AZN|BAM|BBD|BDT|BHD|BIF|BMD|BND|BOB|BRL|BSD|BTN|BWP|BYN|BZD|CAD|CDF|CHF|CLP|CNY|COP|CRC|CUP|CVE|CZK|DJF|DKK|DOP|DZD|EGP|ERN|ETB|EUR|FJD|FKP|GBP|GEL|GHS|GIP|GMD|GNF|GTQ|GYD|HKD|HNL|HTG|HUF|IDR|ILS|INR|IQD|IRR|ISK|JMD|JOD|JPY|KES|KGS|KHR|KMF|KPW|KRW|KWD|KYD|KZT|LAK|LBP|LKR|LRD|LSL|LYD|MAD|MDL|MGA|MKD|MMK|MNT|MOP|MRU|MUR|MVR|MWK|MXN|MYR|MZN|NAD|NGN|NIO|NOK|NPR|NZD|OMR|PAB|PEN|PGK|PHP|PKR|PLN|PYG|QAR|RON|RSD|RUB|RWF|SAR|SBD|SCR|SDG|SEK|SGD|SHP|SLE|SOS|SRD|SSP|STN|SVC|SYP|SZL|THB|TJS|TMT|TND|TOP|TRY|TTD|TWD|TZS|UAH|UGX|USD|UYU|UZS|VES|VND|VUV|WST|XAF|XCD|XCG|XOF|XPF|YER|ZAR|ZMW|ZWG)$\')'
   _globals['_PROGRAM'].fields_by_name['time_zone']._loaded_options = None
-  _globals['_PROGRAM'].fields_by_name['time_zone']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_PROGRAM'].fields_by_name['time_zone']._serialized_options = b'\272H\026r\024\020\001\030@\222\002\rEurope/Berlin'
   _globals['_PROGRAM'].fields_by_name['fallback_url']._loaded_options = None
   _globals['_PROGRAM'].fields_by_name['fallback_url']._serialized_options = b'\272H\005r\003\030\200\020'
   _globals['_PROGRAM'].fields_by_name['precedence']._loaded_options = None
@@ -57,7 +59,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROGRAM'].fields_by_name['updated_at']._loaded_options = None
   _globals['_PROGRAM'].fields_by_name['updated_at']._serialized_options = b'\342A\001\003'
   _globals['_PROGRAM']._serialized_start=169
-  _globals['_PROGRAM']._serialized_end=970
-  _globals['_PROGRAM_PRECEDENCE']._serialized_start=891
-  _globals['_PROGRAM_PRECEDENCE']._serialized_end=953
+  _globals['_PROGRAM']._serialized_end=2115
+  _globals['_PROGRAM_PRECEDENCE']._serialized_start=2036
+  _globals['_PROGRAM_PRECEDENCE']._serialized_end=2098
 # @@protoc_insertion_point(module_scope)

@@ -75,7 +75,7 @@ class Program(_message.Message):
     payout_minimum: _builtins.int
     """Least balance that is paid out, in minor units of `payout_currency`."""
     payout_currency: _builtins.str
-    """ISO 4217, three capital letters. Default EUR."""
+    """ISO 4217, a currency in use. Default EUR."""
     time_zone: _builtins.str
     """IANA name of the zone in which days are reckoned. Default UTC."""
     fallback_url: _builtins.str

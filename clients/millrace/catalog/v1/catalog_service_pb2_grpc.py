@@ -95,7 +95,8 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListProducts(self, request, context):
-        """Lists products by id, in pages.
+        """Lists products by id, in pages. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) when
+        the token belongs to another caller or filter.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -32,7 +32,9 @@ class CatalogServiceStub:
     GetProduct: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.GetProductRequest, _product_pb2.Product]
     """Returns one product. NOT_FOUND (PRODUCT_NOT_FOUND) when there is none."""
     ListProducts: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.ListProductsRequest, _catalog_service_pb2.ListProductsResponse]
-    """Lists products by id, in pages."""
+    """Lists products by id, in pages. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) when
+    the token belongs to another caller or filter.
+    """
     DeleteProduct: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.DeleteProductRequest, _empty_pb2.Empty]
     """Deletes a product. NOT_FOUND (PRODUCT_NOT_FOUND) when there is none. Links
     to it keep their destination.
@@ -78,7 +80,9 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_service_pb2.ListProductsRequest,
         context: _aio.ServicerContext[_catalog_service_pb2.ListProductsRequest, _abc.Awaitable[_catalog_service_pb2.ListProductsResponse]],
     ) -> _abc.Awaitable[_catalog_service_pb2.ListProductsResponse]:
-        """Lists products by id, in pages."""
+        """Lists products by id, in pages. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) when
+        the token belongs to another caller or filter.
+        """
 
     @_abc_1.abstractmethod
     def DeleteProduct(

@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!millrace/catalog/v1/product.proto\x12\x13millrace.catalog.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe\x07\n\x07Product\x12\x42\n\nproduct_id\x18\x01 \x01(\tB#\xbaH r\x1b\x18\x80\x01\x32\x16^[^\\s/\\x00-\\x1f\\x7f]+$\xd8\x01\x01R\tproductId\x12\x39\n\x04slug\x18\x02 \x01(\tB%\xbaH\"r\x1d\x18\xc8\x01\x32\x18^[a-z0-9]+(-[a-z0-9]+)*$\xd8\x01\x01R\x04slug\x12\"\n\x04name\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xe8\x07R\x04name\x12+\n\x0b\x64\x65scription\x18\x04 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x04R\x0b\x64\x65scription\x12\x45\n\x06status\x18\x05 \x01(\x0e\x32#.millrace.catalog.v1.Product.StatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\x43\n\x08variants\x18\x06 \x03(\x0b\x32\x1c.millrace.catalog.v1.VariantB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x08variants\x12\x31\n\ncategories\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x32\"\x07r\x05\x10\x01\x18\xf4\x03R\ncategories\x12$\n\x04tags\x18\x08 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x64\"\x06r\x04\x10\x01\x18\x64R\x04tags\x12I\n\nattributes\x18\t \x03(\x0b\x32\x1e.millrace.catalog.v1.AttributeB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07R\nattributes\x12\x1e\n\x05\x62rand\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x05\x62rand\x12.\n\x03\x65\x61n\x18\x0b \x03(\tB\x1c\xbaH\x19\x92\x01\x16\x10\xf4\x03\"\x11r\x0f\x32\r^[0-9]{8,14}$R\x03\x65\x61n\x12\x37\n\x0fimage_media_ids\x18\x0c \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\xb0\x01\x01R\rimageMediaIds\x12\x30\n\npopularity\x18\r \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01R\npopularity\x12;\n\x0breleased_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nreleasedAt\x12&\n\x07version\x18\x0f \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x00R\x07version\x88\x01\x01\x12?\n\ncreated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\x12?\n\nupdated_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tupdatedAt\"E\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\n\n\x06\x41\x43TIVE\x10\x01\x12\t\n\x05\x44RAFT\x10\x02\x12\x0c\n\x08\x41RCHIVED\x10\x03\x42\n\n\x08_version\"\xca\x01\n\x07Variant\x12 \n\x03sku\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\x80\x02R\x03sku\x12\x1d\n\x05price\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x05price\x12\x31\n\x08\x63urrency\x18\x03 \x01(\tB\x15\xe2\x41\x01\x02\xbaH\x0er\x0c\x32\n^[A-Z]{3}$R\x08\x63urrency\x12\x1d\n\nis_default\x18\x04 \x01(\x08R\tisDefault\x12\"\n\x05stock\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00R\x05stock\x88\x01\x01\x42\x08\n\x06_stock\"O\n\tAttribute\x12\"\n\x04name\x18\x01 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\x04name\x12\x1e\n\x05value\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80}R\x05valueb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!millrace/catalog/v1/product.proto\x12\x13millrace.catalog.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\x0c\n\x07Product\x12\xd0\x03\n\nproduct_id\x18\x01 \x01(\tB\xb0\x03\xbaH\xac\x03r\x0e\x18\x80\x01\x92\x02\x08sku-4711\xba\x01\x95\x03\n\x12product_id.segment\x12Nmust have no spaces, slashes or control characters, and not be one or two dots\x1a\xae\x02this.matches(r\'^([.]?[^.\\s/\\x00-\\x1f\\x7f-\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}][^\\s/\\x00-\\x1f\\x7f-\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}]*|[.][.][^\\s/\\x00-\\x1f\\x7f-\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}]+)$\')\xd8\x01\x01R\tproductId\x12\xb4\x01\n\x04slug\x18\x02 \x01(\tB\x9f\x01\xbaH\x9b\x01r\x0e\x18\xc8\x01\x92\x02\x08\x62lue-mug\xba\x01\x84\x01\n\x0fslug.characters\x12Gmust be lower-case letters and digits, with single hyphens between them\x1a(this.matches(\'^[a-z0-9]+(-[a-z0-9]+)*$\')\xd8\x01\x01R\x04slug\x12\x31\n\x04name\x18\x03 \x01(\tB\x1d\xe2\x41\x01\x02\xbaH\x16r\x14\x10\x01\x18\xe8\x07\xba\x01\x01\x00\x92\x02\x08\x42lue mugR\x04name\x12/\n\x0b\x64\x65scription\x18\x04 \x01(\tB\r\xbaH\nr\x08(\x80\x80\x04\xba\x01\x01\x00R\x0b\x64\x65scription\x12\x45\n\x06status\x18\x05 \x01(\x0e\x32#.millrace.catalog.v1.Product.StatusB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x06status\x12\x43\n\x08variants\x18\x06 \x03(\x0b\x32\x1c.millrace.catalog.v1.VariantB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x08variants\x12\x35\n\ncategories\x18\x07 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\x10\x32\"\x0br\t\x10\x01\x18\xf4\x03\xba\x01\x01\x00R\ncategories\x12(\n\x04tags\x18\x08 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\x64\"\nr\x08\x10\x01\x18\x64\xba\x01\x01\x00R\x04tags\x12I\n\nattributes\x18\t \x03(\x0b\x32\x1e.millrace.catalog.v1.AttributeB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07R\nattributes\x12\"\n\x05\x62rand\x18\n \x01(\tB\x0c\xbaH\tr\x07\x18\xc8\x01\xba\x01\x01\x00R\x05\x62rand\x12\x63\n\x03\x65\x61n\x18\x0b \x03(\tBQ\xbaHN\x92\x01K\x10\xf4\x03\"F\xba\x01\x43\n\nean.digits\x12\x16must be 8 to 14 digits\x1a\x1dthis.matches(\'^[0-9]{8,14}$\')R\x03\x65\x61n\x12\x37\n\x0fimage_media_ids\x18\x0c \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\xb0\x01\x01R\rimageMediaIds\x12\x30\n\npopularity\x18\r \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01R\npopularity\x12;\n\x0breleased_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nreleasedAt\x12\x30\n\x07version\x18\x0f \x01(\x03\x42\x11\xbaH\x0e\"\x0c\x18\x80\x80\x80\x80\x80\x80\x80\x80@(\x01H\x00R\x07version\x88\x01\x01\x12?\n\ncreated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tcreatedAt\x12?\n\nupdated_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\tupdatedAt\"E\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\n\n\x06\x41\x43TIVE\x10\x01\x12\t\n\x05\x44RAFT\x10\x02\x12\x0c\n\x08\x41RCHIVED\x10\x03\x42\n\n\x08_version\"\xb5\x02\n\x07Variant\x12$\n\x03sku\x18\x01 \x01(\tB\x12\xe2\x41\x01\x02\xbaH\x0br\t\x10\x01\x18\x80\x02\xba\x01\x01\x00R\x03sku\x12\x1d\n\x05price\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00R\x05price\x12\x97\x01\n\x08\x63urrency\x18\x03 \x01(\tB{\xe2\x41\x01\x02\xbaHtr\x06\x92\x02\x03\x45UR\xba\x01i\n\rcurrency.code\x12<must be an ISO 4217 code: three capital letters, such as EUR\x1a\x1athis.matches(\'^[A-Z]{3}$\')R\x08\x63urrency\x12\x1d\n\nis_default\x18\x04 \x01(\x08R\tisDefault\x12\"\n\x05stock\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00R\x05stock\x88\x01\x01\x42\x08\n\x06_stock\"W\n\tAttribute\x12&\n\x04name\x18\x01 \x01(\tB\x12\xe2\x41\x01\x02\xbaH\x0br\t\x10\x01\x18\xc8\x01\xba\x01\x01\x00R\x04name\x12\"\n\x05value\x18\x02 \x01(\tB\x0c\xbaH\tr\x07\x18\x80}\xba\x01\x01\x00R\x05valueb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,55 +34,55 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'millrace.catalog.v1.product
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PRODUCT'].fields_by_name['product_id']._loaded_options = None
-  _globals['_PRODUCT'].fields_by_name['product_id']._serialized_options = b'\272H r\033\030\200\0012\026^[^\\s/\\x00-\\x1f\\x7f]+$\330\001\001'
+  _globals['_PRODUCT'].fields_by_name['product_id']._serialized_options = b'\272H\254\003r\016\030\200\001\222\002\010sku-4711\272\001\225\003\n\022product_id.segment\022Nmust have no spaces, slashes or control characters, and not be one or two dots\032\256\002this.matches(r\'^([.]?[^.\\s/\\x00-\\x1f\\x7f-\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}][^\\s/\\x00-\\x1f\\x7f-\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}]*|[.][.][^\\s/\\x00-\\x1f\\x7f-\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}]+)$\')\330\001\001'
   _globals['_PRODUCT'].fields_by_name['slug']._loaded_options = None
-  _globals['_PRODUCT'].fields_by_name['slug']._serialized_options = b'\272H\"r\035\030\310\0012\030^[a-z0-9]+(-[a-z0-9]+)*$\330\001\001'
+  _globals['_PRODUCT'].fields_by_name['slug']._serialized_options = b'\272H\233\001r\016\030\310\001\222\002\010blue-mug\272\001\204\001\n\017slug.characters\022Gmust be lower-case letters and digits, with single hyphens between them\032(this.matches(\'^[a-z0-9]+(-[a-z0-9]+)*$\')\330\001\001'
   _globals['_PRODUCT'].fields_by_name['name']._loaded_options = None
-  _globals['_PRODUCT'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\350\007'
+  _globals['_PRODUCT'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\026r\024\020\001\030\350\007\272\001\001\000\222\002\010Blue mug'
   _globals['_PRODUCT'].fields_by_name['description']._loaded_options = None
-  _globals['_PRODUCT'].fields_by_name['description']._serialized_options = b'\272H\006r\004(\200\200\004'
+  _globals['_PRODUCT'].fields_by_name['description']._serialized_options = b'\272H\nr\010(\200\200\004\272\001\001\000'
   _globals['_PRODUCT'].fields_by_name['status']._loaded_options = None
   _globals['_PRODUCT'].fields_by_name['status']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_PRODUCT'].fields_by_name['variants']._loaded_options = None
   _globals['_PRODUCT'].fields_by_name['variants']._serialized_options = b'\272H\006\222\001\003\020\310\001'
   _globals['_PRODUCT'].fields_by_name['categories']._loaded_options = None
-  _globals['_PRODUCT'].fields_by_name['categories']._serialized_options = b'\272H\016\222\001\013\0202\"\007r\005\020\001\030\364\003'
+  _globals['_PRODUCT'].fields_by_name['categories']._serialized_options = b'\272H\022\222\001\017\0202\"\013r\t\020\001\030\364\003\272\001\001\000'
   _globals['_PRODUCT'].fields_by_name['tags']._loaded_options = None
-  _globals['_PRODUCT'].fields_by_name['tags']._serialized_options = b'\272H\r\222\001\n\020d\"\006r\004\020\001\030d'
+  _globals['_PRODUCT'].fields_by_name['tags']._serialized_options = b'\272H\021\222\001\016\020d\"\nr\010\020\001\030d\272\001\001\000'
   _globals['_PRODUCT'].fields_by_name['attributes']._loaded_options = None
   _globals['_PRODUCT'].fields_by_name['attributes']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_PRODUCT'].fields_by_name['brand']._loaded_options = None
-  _globals['_PRODUCT'].fields_by_name['brand']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_PRODUCT'].fields_by_name['brand']._serialized_options = b'\272H\tr\007\030\310\001\272\001\001\000'
   _globals['_PRODUCT'].fields_by_name['ean']._loaded_options = None
-  _globals['_PRODUCT'].fields_by_name['ean']._serialized_options = b'\272H\031\222\001\026\020\364\003\"\021r\0172\r^[0-9]{8,14}$'
+  _globals['_PRODUCT'].fields_by_name['ean']._serialized_options = b'\272HN\222\001K\020\364\003\"F\272\001C\n\nean.digits\022\026must be 8 to 14 digits\032\035this.matches(\'^[0-9]{8,14}$\')'
   _globals['_PRODUCT'].fields_by_name['image_media_ids']._loaded_options = None
   _globals['_PRODUCT'].fields_by_name['image_media_ids']._serialized_options = b'\272H\014\222\001\t\020d\"\005r\003\260\001\001'
   _globals['_PRODUCT'].fields_by_name['popularity']._loaded_options = None
   _globals['_PRODUCT'].fields_by_name['popularity']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
   _globals['_PRODUCT'].fields_by_name['version']._loaded_options = None
-  _globals['_PRODUCT'].fields_by_name['version']._serialized_options = b'\272H\004\"\002(\001'
+  _globals['_PRODUCT'].fields_by_name['version']._serialized_options = b'\272H\016\"\014\030\200\200\200\200\200\200\200\200@(\001'
   _globals['_PRODUCT'].fields_by_name['created_at']._loaded_options = None
   _globals['_PRODUCT'].fields_by_name['created_at']._serialized_options = b'\342A\001\003'
   _globals['_PRODUCT'].fields_by_name['updated_at']._loaded_options = None
   _globals['_PRODUCT'].fields_by_name['updated_at']._serialized_options = b'\342A\001\003'
   _globals['_VARIANT'].fields_by_name['sku']._loaded_options = None
-  _globals['_VARIANT'].fields_by_name['sku']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\200\002'
+  _globals['_VARIANT'].fields_by_name['sku']._serialized_options = b'\342A\001\002\272H\013r\t\020\001\030\200\002\272\001\001\000'
   _globals['_VARIANT'].fields_by_name['price']._loaded_options = None
   _globals['_VARIANT'].fields_by_name['price']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_VARIANT'].fields_by_name['currency']._loaded_options = None
-  _globals['_VARIANT'].fields_by_name['currency']._serialized_options = b'\342A\001\002\272H\016r\0142\n^[A-Z]{3}$'
+  _globals['_VARIANT'].fields_by_name['currency']._serialized_options = b'\342A\001\002\272Htr\006\222\002\003EUR\272\001i\n\rcurrency.code\022<must be an ISO 4217 code: three capital letters, such as EUR\032\032this.matches(\'^[A-Z]{3}$\')'
   _globals['_VARIANT'].fields_by_name['stock']._loaded_options = None
   _globals['_VARIANT'].fields_by_name['stock']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_ATTRIBUTE'].fields_by_name['name']._loaded_options = None
-  _globals['_ATTRIBUTE'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\310\001'
+  _globals['_ATTRIBUTE'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H\013r\t\020\001\030\310\001\272\001\001\000'
   _globals['_ATTRIBUTE'].fields_by_name['value']._loaded_options = None
-  _globals['_ATTRIBUTE'].fields_by_name['value']._serialized_options = b'\272H\005r\003\030\200}'
+  _globals['_ATTRIBUTE'].fields_by_name['value']._serialized_options = b'\272H\tr\007\030\200}\272\001\001\000'
   _globals['_PRODUCT']._serialized_start=125
-  _globals['_PRODUCT']._serialized_end=1147
-  _globals['_PRODUCT_STATUS']._serialized_start=1066
-  _globals['_PRODUCT_STATUS']._serialized_end=1135
-  _globals['_VARIANT']._serialized_start=1150
-  _globals['_VARIANT']._serialized_end=1352
-  _globals['_ATTRIBUTE']._serialized_start=1354
-  _globals['_ATTRIBUTE']._serialized_end=1433
+  _globals['_PRODUCT']._serialized_end=1764
+  _globals['_PRODUCT_STATUS']._serialized_start=1683
+  _globals['_PRODUCT_STATUS']._serialized_end=1752
+  _globals['_VARIANT']._serialized_start=1767
+  _globals['_VARIANT']._serialized_end=2076
+  _globals['_ATTRIBUTE']._serialized_start=2078
+  _globals['_ATTRIBUTE']._serialized_end=2165
 # @@protoc_insertion_point(module_scope)

@@ -73,7 +73,8 @@ class Product(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
-    """The shop's own id, 1–128 characters without spaces or control characters.
+    """The shop's own id, 1–128 characters without spaces, slashes or control
+    characters; not `.` or `..`.
     Unset on input: a UUIDv7 is minted.
     """
     slug: _builtins.str
@@ -93,7 +94,7 @@ class Product(_message.Message):
     Unset means 0.
     """
     version: _builtins.int
-    """The source's version, 1 or more. An upsert whose version is lower than the
+    """The source's version, 1 to 2^62. An upsert whose version is lower than the
     stored one changes nothing. Unset on input: equal content changes nothing,
     other content becomes the stored version + 1. Always set in answers.
     """
@@ -184,7 +185,9 @@ class Variant(_message.Message):
     currency: _builtins.str
     """ISO 4217, three capital letters."""
     is_default: _builtins.bool
-    """The variant shown first. Unset everywhere: the first one is the default."""
+    """The variant shown first, one at most. Unset everywhere: the first one is the
+    default.
+    """
     stock: _builtins.int
     """Pieces at hand, 0 or more. Unset means not tracked."""
     def __init__(
