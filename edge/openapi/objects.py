@@ -1,0 +1,30 @@
+"""Fields that exclude each other: what a oneof means for the members of a JSON object."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from google.protobuf.descriptor import Descriptor
+
+from edge.openapi.contract import Contract
+from edge.openapi.rules import exclusive_fields_of
+from edge.openapi.shapes import Schema
+
+
+def exclusions(contract: Contract, message: Descriptor, present: Collection[str]) -> Schema:
+    """Keywords that let a request give one field of each oneof, and demand one where a rule does."""
+    dependent: dict[str, Schema] = {}
+    demands: list[Schema] = []
+    for exclusive in exclusive_fields_of(contract, message):
+        names = [message.fields_by_name[field].json_name for field in exclusive.fields]
+        names = [name for name in names if name in present]
+        for name in names:
+            others = [{"required": [other]} for other in names if other != name]
+            if others:
+                dependent[name] = {"not": {"anyOf": others}}
+        if exclusive.one_is_required and names:
+            demands.append({"anyOf": [{"required": [name]} for name in names]})
+    schema: Schema = {"dependentSchemas": dependent} if dependent else {}
+    if len(demands) == 1:
+        return schema | demands[0]
+    return schema | {"allOf": demands} if demands else schema
