@@ -21,28 +21,32 @@ run: setup ## start the whole system with its backing services; Ctrl-C stops it
 test: setup ## run every test against real services
 	$(PYTHON) -m pytest $(TESTS)
 
-chaos: setup ## kill each process many times under load (ROUNDS=10) and compare ledgers
-	MILLRACE_CHAOS_ROUNDS=$(or $(ROUNDS),10) $(PYTHON) -m pytest tests/e2e/test_faults.py
+chaos: setup ## kill and restart processes many times under load (ROUNDS=10), compare ledgers and answers
+	MILLRACE_CHAOS_ROUNDS=$(or $(ROUNDS),10) $(PYTHON) -m pytest tests/e2e/test_faults.py \
+	  tests/e2e/test_rolling_restarts.py
 
-check: setup ## format, lint, types, import rules, protobuf contract
+check: setup ## format, lint, types, import rules, protobuf contract, TypeScript client
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports --no-cache
 	$(PYTHON) tools/contract.py check
+	$(PYTHON) tools/typescript.py check
 
 bench: setup ## measure the budgets and write the results
 	$(PYTHON) -m tests.bench
 
-generate: setup ## write the protobuf code again
+generate: setup ## write the protobuf code and the TypeScript types again
 	$(PYTHON) tools/contract.py generate
+	$(PYTHON) tools/typescript.py generate
 
 lock: setup ## pin the dependencies again (UPGRADE=1: to the newest that fit)
 	$(PYTHON) tools/lock.py
+	$(PYTHON) tools/typescript.py lock
 
-clean: ## remove what running and testing left behind (.venv stays)
+clean: ## remove what running and testing left behind (.venv and node_modules stay)
 	@for python in $(PYTHON) python3 python "$$HOME"/.pyenv/versions/3.1[123]*/bin/python3; do \
 	  if "$$python" -c '' 2>/dev/null; then "$$python" -m server.standalone.clean || exit 1; break; fi; \
 	done
-	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf build dist clients/typescript/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find clients edge server tests tools workers -name __pycache__ -type d -prune -exec rm -rf {} +
