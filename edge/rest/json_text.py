@@ -7,7 +7,6 @@ are looked for here.
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
 
 import msgspec
 
@@ -18,19 +17,20 @@ MAX_NESTING = 100
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _CONTAINERS = (dict, list)
+_BACKSLASH = ord("\\")
 
 
-class Document(NamedTuple):
-    """A parsed JSON text, and the most objects and arrays that it can have."""
+def parse_json(text: bytes, *, of_any_depth: bool = False) -> object:
+    """Parse one JSON text. Raises `InvalidValueError` for anything but strict JSON.
 
-    value: object
-    containers: int
-
-
-def parse_json(text: bytes) -> Document:
-    """Parse one JSON text. Raises `InvalidValueError` for anything but strict JSON."""
+    `of_any_depth` is for those who will refuse what is nested deep whatever it holds: looking for it costs.
+    """
     try:
         value = _decode(text)
+        if not of_any_depth and count_containers(text) > MAX_NESTING:
+            _refuse_deep_nesting(value)
+        if not _surely_has_unique_keys(text, _encode(value)):
+            json.loads(text, object_pairs_hook=_refuse_repeated_keys)
     except RecursionError:
         raise _too_deep() from None
     except UnicodeDecodeError:
@@ -38,21 +38,24 @@ def parse_json(text: bytes) -> Document:
     except (msgspec.DecodeError, ValueError):
         # The parser's own message quotes nothing, but means little to a caller.
         raise InvalidValueError("The body must be valid JSON.") from None
-    containers = text.count(b"{") + text.count(b"[")
-    if containers > MAX_NESTING:
-        _refuse_deep_nesting(value)
-    if not _surely_has_unique_keys(text, value):
-        json.loads(text, object_pairs_hook=_refuse_repeated_keys)
-    return Document(value, containers)
+    return value
 
 
-def _surely_has_unique_keys(text: bytes, value: object) -> bool:
+def count_containers(text: bytes) -> int:
+    """The most objects and arrays that the JSON text can have."""
+    return text.count(b"{") + text.count(b"[")
+
+
+def _surely_has_unique_keys(text: bytes, written_back: bytes) -> bool:
     """Whether no repeated key was dropped by the parser; False means only that a closer look is needed.
 
-    Without backslashes, strings are written back as they were read. Then a colon follows each key or stands
-    in a string, and dropping a key, or a string with its value, can only make them fewer.
+    Compact text, as browsers send it, is written back as it was. In other text without backslashes, strings
+    are written back as they were read, and a colon follows each key or stands in a string: dropping a key, or
+    a string with its value, can only make them fewer.
     """
-    return b"\\" not in text and text.count(b":") == _encode(value).count(b":")
+    if text == written_back:
+        return True
+    return _BACKSLASH not in text and text.count(b":") == written_back.count(b":")
 
 
 def _refuse_repeated_keys(pairs: list[tuple[str, object]]) -> None:

@@ -88,10 +88,28 @@ class JsonWriters:
 
         # A message may contain itself: while its writer is being made, its fields get this detour.
         self._writers[descriptor] = later
-        writer = compile_object_writer(descriptor, self._element)
+        writer: Writer = compile_object_writer(descriptor, self._element)
+        if descriptor.is_extendable:
+            writer = self._with_extensions(writer)
         self._writers[descriptor] = writer
         self._object_types.add(descriptor)
         return writer
+
+    def _with_extensions(self, write: Writer) -> Writer:
+        """Extensions are not in the descriptor of what they extend: each message knows its own."""
+        writers: dict[FieldDescriptor, Writer | None] = {}
+
+        def write_all(message: Any) -> object:
+            written: Any = write(message)
+            for field, value in message.ListFields():
+                if field.is_extension:
+                    if field not in writers:
+                        writers[field] = self.field(field)
+                    one = writers[field]
+                    written[f"[{field.full_name}]"] = value if one is None else one(value)
+            return written
+
+        return write_all
 
     def _element(self, field: FieldDescriptor) -> Writer | None:
         return self._map(field) if is_map(field) else self._one(field)
@@ -115,23 +133,23 @@ class JsonWriters:
         return lambda held: {key(name): write(value) for name, value in held.items()}
 
     def _write_any(self, message: any_pb2.Any) -> dict[str, object]:
+        """The packed message beside its `@type`; as bytes when nobody here can read or write it."""
         if not message.type_url and not message.value:
             return {}
-        inner = self._unpack(message)
-        if inner is None:
-            # An answer with a type from a newer server is still an answer.
+        try:
+            inner = self._unpack(message)
+            written = self.of(descriptor_of(inner))(inner)
+        except (KeyError, DecodeError, ValueError, RecursionError):
+            # An answer with a type from a newer server, or what JSON cannot hold, is still an answer.
             return {"@type": message.type_url, "value": base64.b64encode(message.value).decode()}
-        written = self.of(descriptor_of(inner))(inner)
         if descriptor_of(inner) in self._object_types and isinstance(written, dict):
             return {"@type": message.type_url, **written}
         return {"@type": message.type_url, "value": written}
 
-    def _unpack(self, message: any_pb2.Any) -> Message | None:
-        try:
-            descriptor = self._pool.FindMessageTypeByName(message.type_url.rpartition("/")[2])
-            return message_factory.GetMessageClass(descriptor).FromString(message.value)
-        except (KeyError, DecodeError):
-            return None
+    def _unpack(self, message: any_pb2.Any) -> Message:
+        """Raises KeyError for a type unknown here, DecodeError for other bytes than the type's."""
+        descriptor = self._pool.FindMessageTypeByName(message.type_url.rpartition("/")[2])
+        return message_factory.GetMessageClass(descriptor).FromString(message.value)
 
 
 def _wrapper_writer(descriptor: Descriptor) -> Writer:
@@ -142,11 +160,15 @@ def _wrapper_writer(descriptor: Descriptor) -> Writer:
 
 
 def _enum_writer(enum: EnumDescriptor) -> Writer:
-    """Names; a number without a name is written as the number."""
+    """Names, of several the first; a number without a name is written as the number."""
     if enum.full_name == NULL_VALUE:
         return lambda number: None
-    names = {number: value.name for number, value in enum.values_by_number.items()}
-    return lambda number: names.get(number, number)
+    return _EnumNames((value.number, value.name) for value in reversed(enum.values)).__getitem__
+
+
+class _EnumNames(dict[int, object]):
+    def __missing__(self, number: int) -> int:
+        return number
 
 
 def _bool_key(key: bool) -> str:

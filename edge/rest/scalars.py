@@ -6,7 +6,6 @@ Stricter than Python's own `int` and `float`: ASCII digits only, no underscores,
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import re
 from collections.abc import Callable
@@ -19,7 +18,9 @@ NULL_VALUE = "google.protobuf.NullValue"
 
 _INTEGER = re.compile(r"-?[0-9]{1,40}", re.ASCII)
 _NUMBER = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,9})?", re.ASCII)
-_BASE64 = re.compile(r"([A-Za-z0-9+/_-]*)(={0,2})", re.ASCII)
+_BASE64 = re.compile(r"([A-Za-z0-9+/]*|[A-Za-z0-9_-]*)(={0,2})", re.ASCII)
+# The last digit, by the padding it needs, carries two or four bits that belong to no byte: zeros.
+_LAST_DIGITS = {1: "AEIMQUYcgkosw048", 2: "AQgw"}
 _TO_STANDARD_ALPHABET = str.maketrans("-_", "+/")
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 # Halfway between the largest 32-bit float and the next one there would be: from here on, rounding overflows.
@@ -68,7 +69,7 @@ def bool_from_text(text: str) -> bool:
 
 
 def bytes_from_text(text: str) -> bytes:
-    """Standard or URL-safe base64, padded right or not at all."""
+    """Standard or URL-safe base64, padded right or not at all, as an encoder writes it."""
     found = _BASE64.fullmatch(text)
     if not found:
         raise InvalidValueError("must be base64")
@@ -76,10 +77,9 @@ def bytes_from_text(text: str) -> bytes:
     owed = -len(digits) % 4
     if owed == 3 or len(padding) not in {0, owed}:
         raise InvalidValueError("must be base64 of a whole number of bytes")
-    try:
-        return base64.b64decode(digits.translate(_TO_STANDARD_ALPHABET) + "=" * owed)
-    except binascii.Error:
-        raise InvalidValueError("must be base64") from None
+    if owed and digits[-1] not in _LAST_DIGITS[owed]:
+        raise InvalidValueError("must be base64 without bits left over")
+    return base64.b64decode(digits.translate(_TO_STANDARD_ALPHABET) + "=" * owed)
 
 
 def _integer_from_json(low: int, high: int) -> Callable[[object], int]:
@@ -87,7 +87,10 @@ def _integer_from_json(low: int, high: int) -> Callable[[object], int]:
 
     def convert(value: object) -> int:
         if type(value) is str:
-            if not _INTEGER.fullmatch(value):
+            # The pattern takes half of the time; most numbers need none.
+            if not (value.isascii() and value.isdigit() and len(value) < 20) and not _INTEGER.fullmatch(
+                value
+            ):
                 raise InvalidValueError("must be a whole number in decimal digits")
             number = int(value)
         else:

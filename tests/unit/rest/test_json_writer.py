@@ -1,12 +1,14 @@
 """Messages as proto3 JSON: stable shapes, exact spellings."""
 
+import base64
 import json
 from typing import Any
 
 import pytest
-from google.protobuf import any_pb2, json_format
+from google.protobuf import any_pb2, json_format, timestamp_pb2
 
 from edge.rest.json_writer import JsonWriters
+from tests.unit.rest.private_pool import message_class, private_pool
 from tests.unit.rest.probe import message
 from tests.unit.rest.test_json_reader import ACCEPTED
 
@@ -63,6 +65,40 @@ def test_an_any_of_unknown_type_is_written_packed(subject: JsonWriters) -> None:
 
     assert json.loads(subject.render(packed)) == {"@type": packed.type_url, "value": "AQ=="}
     assert json.loads(subject.render(broken)) == {"@type": broken.type_url, "value": "/w=="}
+
+
+def test_an_any_that_json_cannot_hold_is_written_packed(subject: JsonWriters) -> None:
+    """A detail nobody can spell is no reason to lose the rest of the answer."""
+    never = any_pb2.Any(type_url="type.googleapis.com/google.protobuf.Timestamp")
+    never.value = timestamp_pb2.Timestamp(seconds=253402300800).SerializeToString()
+
+    written = json.loads(subject.render(message("Everything", any=never, a_string="x")))
+
+    assert written["any"] == {"@type": never.type_url, "value": base64.b64encode(never.value).decode()}
+    assert written["aString"] == "x"
+
+
+def test_any_within_any_is_written_however_deep(subject: JsonWriters) -> None:
+    """A hostile server's thousand levels are an answer too, unpacked as far as the stack goes."""
+    packed = any_pb2.Any(type_url="type.googleapis.com/no.such.Type")
+    for _ in range(1_000):
+        outer = any_pb2.Any()
+        outer.Pack(packed)
+        packed = outer
+
+    assert subject.render(packed).startswith(b'{"@type":"type.googleapis.com/google.protobuf.Any","value":{')
+
+
+def test_an_extension_is_written_under_its_bracketed_name() -> None:
+    legacy = message_class("millrace.legacy.v1.Legacy")(id=1)
+    pool = private_pool()
+    legacy.Extensions[pool.FindExtensionByName("millrace.legacy.v1.note")] = "x"
+    legacy.Extensions[pool.FindExtensionByName("millrace.legacy.v1.extra")].add(name="y")
+
+    written = json.loads(JsonWriters(pool).render(legacy))
+
+    assert written["[millrace.legacy.v1.note]"] == "x"
+    assert written["[millrace.legacy.v1.extra]"] == [{"name": "y"}]
 
 
 @pytest.mark.parametrize(
