@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import uvloop
 
-from tests.bench import drain, redirect, translation
+from tests.bench import drain, redirect, translated_call, translation
 from tests.bench.rows import Row, table
 
 RESULTS = Path(__file__).resolve().parents[2] / "bench" / "results.json"
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[list[Row]]]] = {
     "redirect": redirect.measure,
     "drain": drain.measure,
     "translation": translation.measure,
+    "translated_call": translated_call.measure,
 }
 
 

@@ -1,34 +1,48 @@
 """CPU of one message through the translator, both ways, beside `google.protobuf.json_format`.
 
-A function-level benchmark: no server, no socket.
+A function-level benchmark: no server, no socket. Texts are what a browser's `JSON.stringify` makes, and the
+same for both.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import cycle
+from typing import TypeVar
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from edge.rest.fields import descriptor_of
 from edge.rest.json_reader import JsonReaders
 from edge.rest.json_writer import JsonWriters
-from millrace.affiliate.v1 import affiliate_service_pb2, link_pb2
-from millrace.catalog.v1 import product_pb2
+from edge.rest.violations import InvalidValueError
+from tests.bench import messages
 from tests.bench.rows import Row, at_least
 
-MESSAGES_PER_ROUND = 2_000
+Case = TypeVar("Case")
+
+CALLS = 2_000
 ROUNDS = 5
+# Kinds of messages: how to make one, how many different ones, and how many calls are a round.
+KINDS: dict[str, tuple[Callable[[random.Random], Message], int, int]] = {
+    "link": (messages.link, 500, CALLS),
+    "page of 20 links": (messages.page_of_links, 20, CALLS // 20),
+    "new link": (messages.new_link, 500, CALLS),
+    "product": (messages.product, 500, CALLS),
+    "page of 50 products": (messages.page_of_products, 8, CALLS // 80),
+}
 
 
 async def measure() -> list[Row]:
     """The ratio of each kind of message, read and written; the smallest is the one that counts."""
     rows, ratios = [], []
-    for name, message, per_round in _messages():
-        ours = _both_ways(message, per_round)
+    for name, (make, different, calls) in KINDS.items():
+        ours = _both_ways(messages.samples(make, different), calls)
         ratios.append(ours["both_ways_ratio"])
         figures = (
             f"read {ours['read_us']:.1f} µs ({ours['read_ratio']:.1f} x), "
@@ -39,34 +53,23 @@ async def measure() -> list[Row]:
     return [
         *rows,
         at_least("json_format CPU / translator CPU, smallest", min(ratios), 5, "x", "json_format"),
+        _refused_request(),
     ]
 
 
-def _messages() -> list[tuple[str, Message, int]]:
-    """What the API carries most: a link, a page of links, a new link, a product."""
-    page = affiliate_service_pb2.ListLinksResponse(links=[_link()] * 20, next_page_token="bmV4dA")
-    new = affiliate_service_pb2.CreateLinkRequest(product_id="icecat-1443092", campaign="spring newsletter")
-    return [
-        ("link", _link(), MESSAGES_PER_ROUND),
-        ("page of 20 links", page, MESSAGES_PER_ROUND // 20),
-        ("new link", new, MESSAGES_PER_ROUND),
-        ("product", _product(), MESSAGES_PER_ROUND),
-    ]
-
-
-def _both_ways(message: Message, per_round: int) -> dict[str, float]:
-    readers, writers = JsonReaders(), JsonWriters()
-    kind, render = type(message), writers.renderer(descriptor_of(message))
-    text = _reference_render(message)
-    _check(message, text, readers, render)
+def _both_ways(samples: Sequence[Message], calls: int) -> dict[str, float]:
+    kind = type(samples[0])
+    parse = JsonReaders().parser(descriptor_of(kind))
+    render = JsonWriters().renderer(descriptor_of(kind))
+    texts = [_as_browsers_write(message) for message in samples]
+    for message, text in zip(samples, texts, strict=True):
+        _check(message, text, parse, render)
     read_us, reference_read_us = _cpu_us(
-        lambda: readers.parse(text, kind()), lambda: json_format.Parse(text, kind()), per_round
+        lambda text: parse(text, kind()), lambda text: json_format.Parse(text, kind()), texts, calls
     )
-    write_us, reference_write_us = _cpu_us(
-        lambda: render(message), lambda: _reference_render(message), per_round
-    )
+    write_us, reference_write_us = _cpu_us(render, _reference_render, samples, calls)
     return {
-        "json_bytes": len(text),
+        "json_bytes": sum(map(len, texts)) / len(texts),
         "read_us": read_us,
         "read_ratio": reference_read_us / read_us,
         "write_us": write_us,
@@ -75,48 +78,46 @@ def _both_ways(message: Message, per_round: int) -> dict[str, float]:
     }
 
 
-def _link() -> link_pb2.Link:
-    return link_pb2.Link(
-        link_id="0192f3a0-7c1e-7b2a-9d3e-5f60718293a4",
-        partner_id="0192f3a0-7c1e-7b2a-9d3e-5f60718293a5",
-        product_id="icecat-1443092",
-        destination_url="https://shop.example/p/1443092?colour=blue&size=m",
-        tracking_code="5f" * 32,
-        short_code="7hQm2Zx",
-        short_url="https://shop.example/l/7hQm2Zx",
-        status=link_pb2.Link.ACTIVE,
-        campaign="spring newsletter",
-        forward_query=True,
-        click_id_parameter="click_id",
-        expires_at=Timestamp(seconds=1_900_000_000),
-        created_at=Timestamp(seconds=1_780_000_000, nanos=123_000_000),
-        updated_at=Timestamp(seconds=1_780_000_300, nanos=456_789_000),
+def _refused_request() -> Row:
+    """The same new links, each with a mistake in its last member: reading until the refusal."""
+    kind = type(messages.new_link(random.Random(0)))  # noqa: S311 - only its type is asked for
+    parse = JsonReaders().parser(descriptor_of(kind))
+    texts = [
+        _as_browsers_write(message)[:-1] + b',"commission":{"percentBasisPoints":"1_000"}}'
+        for message in messages.samples(messages.new_link, 500)
+    ]
+    ours, theirs = _cpu_us(
+        lambda text: _refusing(InvalidValueError, lambda: parse(text, kind())),
+        lambda text: _refusing(json_format.ParseError, lambda: json_format.Parse(text, kind())),
+        texts,
+        CALLS,
     )
+    title = "json_format CPU / translator CPU, a request refused"
+    return Row(title, round(theirs / ours, 2), "x", f"read {ours:.1f} µs")
 
 
-def _product() -> product_pb2.Product:
-    return product_pb2.Product(
-        product_id="icecat-1443092",
-        slug="blue-kettle-1-7-l",
-        name="Blue kettle 1.7 l",
-        description="A kettle that boils 1.7 litres of water in four minutes and switches itself off.",
-        categories=["kitchen", "kettles"],
-        tags=["blue", "steel", "1.7 l"],
-        brand="Acme",
-        ean=["4006381333931"],
-        popularity=0.75,
-        version=12,
-        created_at=Timestamp(seconds=1_780_000_000, nanos=123_000_000),
-        updated_at=Timestamp(seconds=1_780_000_300, nanos=456_789_000),
-    )
+def _refusing(refusal: type[Exception], read: Callable[[], object]) -> None:
+    with suppress(refusal):
+        read()
+        raise AssertionError("the mistake was not found")
 
 
-def _check(message: Message, text: bytes, readers: JsonReaders, render: Callable[[Message], bytes]) -> None:
+def _check(
+    message: Message,
+    text: bytes,
+    parse: Callable[[bytes, Message], object],
+    render: Callable[[Message], bytes],
+) -> None:
     """A fast wrong answer is no result."""
     read_back = type(message)()
-    readers.parse(text, read_back)
+    parse(text, read_back)
     if read_back != message or json.loads(render(message)) != json.loads(text):
         raise AssertionError("the translator and json_format disagree")
+
+
+def _as_browsers_write(message: Message) -> bytes:
+    tree = json_format.MessageToDict(message, always_print_fields_with_no_presence=True)
+    return json.dumps(tree, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _reference_render(message: Message) -> bytes:
@@ -125,15 +126,19 @@ def _reference_render(message: Message) -> bytes:
 
 
 def _cpu_us(
-    subject: Callable[[], object], reference: Callable[[], object], calls: int
+    subject: Callable[[Case], object],
+    reference: Callable[[Case], object],
+    cases: Sequence[Case],
+    calls: int,
 ) -> tuple[float, float]:
     """The best round of each, taken in turns so that a busy machine slows both alike."""
-    rounds = [(_one_round(subject, calls), _one_round(reference, calls)) for _ in range(ROUNDS)]
+    rounds = [(_one_round(subject, cases, calls), _one_round(reference, cases, calls)) for _ in range(ROUNDS)]
     return min(ours for ours, _ in rounds), min(theirs for _, theirs in rounds)
 
 
-def _one_round(call: Callable[[], object], calls: int) -> float:
+def _one_round(call: Callable[[Case], object], cases: Sequence[Case], calls: int) -> float:
+    chosen = [case for case, _ in zip(cycle(cases), range(calls), strict=False)]
     started = time.process_time_ns()
-    for _ in range(calls):
-        call()
+    for case in chosen:
+        call(case)
     return (time.process_time_ns() - started) / calls / 1_000
