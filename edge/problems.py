@@ -1,63 +1,45 @@
 """Refusals as `application/problem+json` (RFC 9457), whether the edge or a service refused.
 
-Knows HTTP statuses and gRPC statuses, and no route and no domain.
+Knows HTTP statuses and the names of gRPC codes, and no route and no domain. What a failed RPC says is read in
+`edge.rest.failures`.
 """
 
 from __future__ import annotations
 
-import math
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-import grpc
 import msgspec
 from aiohttp import web
-from google.protobuf.message import DecodeError, Message
-from google.rpc import error_details_pb2, status_pb2
 
 CONTENT_TYPE = "application/problem+json"
 CLIENT_CLOSED_REQUEST = 499
 DEFAULT_RETRY_AFTER_S = 1
 
-_Detail = TypeVar("_Detail", bound=Message)
-
-_STATUS_DETAILS_KEY = "grpc-status-details-bin"
-
-_HTTP_STATUS: Mapping[grpc.StatusCode, int] = {
-    grpc.StatusCode.INVALID_ARGUMENT: 400,
-    grpc.StatusCode.FAILED_PRECONDITION: 400,
-    grpc.StatusCode.OUT_OF_RANGE: 400,
-    grpc.StatusCode.UNAUTHENTICATED: 401,
-    grpc.StatusCode.PERMISSION_DENIED: 403,
-    grpc.StatusCode.NOT_FOUND: 404,
-    grpc.StatusCode.ALREADY_EXISTS: 409,
-    grpc.StatusCode.ABORTED: 409,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
-    grpc.StatusCode.CANCELLED: CLIENT_CLOSED_REQUEST,
-    grpc.StatusCode.UNKNOWN: 500,
-    grpc.StatusCode.INTERNAL: 500,
-    grpc.StatusCode.DATA_LOSS: 500,
-    grpc.StatusCode.UNIMPLEMENTED: 501,
-    grpc.StatusCode.UNAVAILABLE: 503,
-    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+# The gRPC code of what is refused before there is an RPC. A body that is too large is what gRPC itself calls
+# a message that is too large; a method that a path does not have is one that nobody implements.
+_CODES: Mapping[int, str] = {
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    405: "UNIMPLEMENTED",
+    408: "DEADLINE_EXCEEDED",
+    409: "ABORTED",
+    410: "NOT_FOUND",
+    413: "RESOURCE_EXHAUSTED",
+    429: "RESOURCE_EXHAUSTED",
+    CLIENT_CLOSED_REQUEST: "CANCELLED",
+    501: "UNIMPLEMENTED",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+    505: "UNIMPLEMENTED",
 }
 
-# What the caller reads when the status text may come from the transport or from a bug: gRPC writes
-# addresses, limits and exception texts into it.
-_OWN_WORDS: Mapping[int, str] = {
-    401: "Send a valid bearer token.",
-    429: "Too many requests; try again later.",
-    CLIENT_CLOSED_REQUEST: "The request was cancelled.",
-    500: "The request could not be completed.",
-    501: "This operation is not available here.",
-    503: "The service is not available; try again later.",
-    504: "The request took too long.",
-}
-# Their text is never passed on, not even when a service vouches for it with an ErrorInfo.
-_ALWAYS_OWN_WORDS = frozenset({401, CLIENT_CLOSED_REQUEST, 500})
+# RFC 9110 renamed some; which names `http` has depends on the Python.
+_TITLES = {CLIENT_CLOSED_REQUEST: "Client Closed Request", 413: "Content Too Large", 414: "URI Too Long"}
 
 
 class FieldProblem(NamedTuple):
@@ -68,7 +50,11 @@ class FieldProblem(NamedTuple):
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
-    """A refusal on its way to the caller: raise it, or answer with `response()`."""
+    """A refusal on its way to the caller: raise it, or answer with `response()`.
+
+    `code` defaults to the gRPC code that the status stands for. `metadata` belongs to `reason`; `details` are
+    JSON objects, each with an `@type`.
+    """
 
     def __init__(
         self,
@@ -77,8 +63,10 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         detail: str,
         title: str | None = None,
         reason: str | None = None,
+        metadata: Mapping[str, str] | None = None,
         code: str | None = None,
         errors: Sequence[tuple[str, str]] = (),
+        details: Sequence[Mapping[str, object]] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
@@ -86,8 +74,10 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         self.detail = detail
         self.title = title or title_of(status)
         self.reason = reason
-        self.code = code
+        self.metadata = dict(metadata or {})
+        self.code = code or code_of(status)
         self.errors = tuple(FieldProblem(*error) for error in errors)
+        self.details = tuple(details)
         self.headers = dict(headers or {})
 
     def document(self, instance: str) -> dict[str, object]:
@@ -98,11 +88,13 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
             "status": self.status,
             "detail": self.detail,
             "instance": instance,
+            "code": self.code,
         }
         optional = {
-            "code": self.code,
             "reason": self.reason,
+            "metadata": self.metadata,
             "errors": [error._asdict() for error in self.errors],
+            "details": self.details,
         }
         return members | {name: value for name, value in optional.items() if value}
 
@@ -117,74 +109,31 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         )
 
 
-def problem_response(
-    status: int,
-    *,
-    title: str,
-    detail: str,
-    reason: str | None = None,
-    code: str | None = None,
-    errors: Sequence[tuple[str, str]] = (),
-    instance: str,
-    headers: Mapping[str, str] | None = None,
-) -> web.Response:
-    """A finished problem+json answer; `errors` are (field, message) pairs, `instance` the request id."""
-    problem = Problem(
-        status, title=title, detail=detail, reason=reason, code=code, errors=errors, headers=headers
-    )
-    return problem.response(instance)
-
-
 def invalid_field(field: str, message: str) -> Problem:
-    """A 400 that names the one field, query parameter or body member at fault."""
-    return Problem(
-        400,
-        detail=f"{field}: {message}" if field else message,
-        code=grpc.StatusCode.INVALID_ARGUMENT.name,
-        errors=[(field, message)] if field else (),
-    )
+    """A 400 that names the one field, query parameter or body member at fault; "" is the request itself."""
+    return invalid_fields([(field, message)]) if field else Problem(400, detail=message)
 
 
-def problem_of_rpc_error(error: grpc.aio.AioRpcError, *, body_field: str = "") -> Problem:
-    """What the caller may know of a failed RPC: its code, reason, wrong fields and when to come back.
-
-    Text that may describe the inside (no ErrorInfo vouches for it, or the code says a bug) is replaced.
-    `body_field` is the request's field that was the whole body: the caller never wrote its name.
-    """
-    http_status = _HTTP_STATUS.get(error.code(), 500)
-    details = _status_details(error)
-    info = _first(details, error_details_pb2.ErrorInfo)
-    spoken = error.details() or ""
-    unvouched = http_status in _OWN_WORDS and info is None
-    if unvouched or http_status in _ALWAYS_OWN_WORDS or not spoken:
-        spoken = _OWN_WORDS.get(http_status, title_of(http_status))
-    violations = _violations(details)
-    errors = [(json_path(_as_written(path, body_field)), message) for path, message in violations]
-    if errors and error.code() is grpc.StatusCode.INVALID_ARGUMENT:
-        # The server speaks of proto paths; the caller wrote JSON.
-        spoken = f"{errors[0][0]}: {errors[0][1]}" if errors[0][0] else spoken
-    return Problem(
-        http_status,
-        detail=spoken,
-        code=error.code().name,
-        reason=info.reason if info and http_status != 500 else None,
-        errors=errors,
-        headers=_retry_headers(details) if http_status in {429, 503} else None,
-    )
+def invalid_fields(errors: Sequence[tuple[str, str]]) -> Problem:
+    """A 400 that names every field at fault, the first of them also in `detail`."""
+    return Problem(400, detail=first_of(errors), errors=errors)
 
 
-# RFC 9110 renamed some; which names `http` has depends on the Python.
-_TITLES = {CLIENT_CLOSED_REQUEST: "Client Closed Request", 413: "Content Too Large", 414: "URI Too Long"}
+def first_of(errors: Sequence[tuple[str, str]]) -> str:
+    """The first wrong field in words, and how many more there are."""
+    field, message = errors[0]
+    spoken = f"{field}: {message}" if field else message
+    return spoken if len(errors) == 1 else f"{spoken} (and {len(errors) - 1} more, see errors)"
+
+
+def code_of(status: int) -> str:
+    """The name of the gRPC code that an HTTP status of ours stands for."""
+    return _CODES.get(status) or ("INVALID_ARGUMENT" if status < 500 else "INTERNAL")
 
 
 def title_of(status: int) -> str:
     """The status in words; also for 499, which has no registered phrase."""
     return _TITLES.get(status) or HTTPStatus(status).phrase
-
-
-def json_path(field_path: str) -> str:
-    """A proto field path as the JSON caller wrote it: `a_b.c_d[0]` becomes `aB.cD[0]`."""
-    return re.sub(r"_+([a-z0-9])", lambda match: match[1].upper(), field_path)
 
 
 def _with_owed_headers(status: int, headers: Mapping[str, str]) -> dict[str, str]:
@@ -195,42 +144,3 @@ def _with_owed_headers(status: int, headers: Mapping[str, str]) -> dict[str, str
     if status == 401:
         owed["WWW-Authenticate"] = "Bearer"
     return owed | dict(headers)
-
-
-def _status_details(error: grpc.aio.AioRpcError) -> status_pb2.Status:
-    for key, value in error.trailing_metadata() or ():
-        if key == _STATUS_DETAILS_KEY and isinstance(value, bytes):
-            try:
-                return status_pb2.Status.FromString(value)
-            except DecodeError:
-                break
-    return status_pb2.Status()
-
-
-def _first(details: status_pb2.Status, kind: type[_Detail]) -> _Detail | None:
-    """The first detail of this kind; unknown and malformed details are passed over."""
-    for packed in details.details:
-        if packed.Is(kind.DESCRIPTOR):
-            try:
-                return kind.FromString(packed.value)
-            except DecodeError:
-                return None
-    return None
-
-
-def _violations(details: status_pb2.Status) -> list[tuple[str, str]]:
-    bad = _first(details, error_details_pb2.BadRequest)
-    return [(v.field, v.description) for v in bad.field_violations] if bad else []
-
-
-def _as_written(field_path: str, body_field: str) -> str:
-    """The path within the body, when a field of the request was the whole body."""
-    return field_path.removeprefix(f"{body_field}.") if body_field else field_path
-
-
-def _retry_headers(details: status_pb2.Status) -> dict[str, str] | None:
-    retry = _first(details, error_details_pb2.RetryInfo)
-    if retry is None:
-        return None
-    delay_s = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
-    return {"Retry-After": str(max(DEFAULT_RETRY_AFTER_S, math.ceil(delay_s)))}

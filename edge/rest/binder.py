@@ -1,27 +1,44 @@
 """Path captures and query parameters into a request message that the body has already filled.
 
-Body first, because only then is it known whether a path variable repeats the body or contradicts it.
+Body first, because only then is it known whether a path variable repeats the body or contradicts it. Every
+wrong parameter of a request is reported, not just the first.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from edge.problems import invalid_field
-from edge.rest.fields import FieldPath, fields_by_any_name, is_wrapper, real_oneof, resolve_path, takes_text
+from edge.problems import invalid_field, invalid_fields
+from edge.rest.fields import (
+    FIELD_MASK,
+    FieldPath,
+    fields_by_any_name,
+    is_plain_message,
+    resolve_path,
+    takes_text,
+)
 from edge.rest.json_reader import JsonReaders
 from edge.rest.masks import mask_paths
 from edge.rest.routes import Route
-from edge.rest.scalars import text_scalar
 from edge.rest.templates import Variable
+from edge.rest.text_readers import TextReader, text_reader
 from edge.rest.violations import InvalidValueError
 
-TextReader = Callable[[str, Any], None]
+
+class _Target(NamedTuple):
+    """A field that path or query text goes into."""
+
+    parents: tuple[str, ...]
+    oneofs: tuple[str | None, ...]
+    names: tuple[str, ...]
+    leaf: FieldDescriptor
+    is_repeated: bool
+    read: TextReader
 
 
 class Binder:
@@ -30,13 +47,11 @@ class Binder:
     def __init__(self, route: Route, readers: JsonReaders) -> None:
         self._route = route
         self._readers = readers
-        self._path = {
-            variable: (path, _text_reader(path.leaf, readers)) for variable, path in route.path_fields
-        }
-        self._path_names = {path.names for path, _ in self._path.values()}
+        self._path = {variable: _target(path, readers) for variable, path in route.path_fields}
+        self._path_names = {target.names for target in self._path.values()}
         self._mask = _lone_mask(route)
         # Query names seen before; unknown ones are not kept, so that nobody can grow this.
-        self._query: dict[str, tuple[FieldPath, TextReader]] = {}
+        self._query: dict[str, _Target] = {}
 
     def bind(
         self,
@@ -46,114 +61,85 @@ class Binder:
         body: object = None,
     ) -> None:
         """Add path and query to a message filled from `body`, parsed JSON. Raises `Problem` 400."""
+        errors: dict[str, str] = {}
         for variable, text in captures:
-            self._bind_path(message, variable, text, body)
+            target = self._path[variable]
+            try:
+                self._bind_path(message, target, text, body)
+            except InvalidValueError as error:
+                errors[_spelled(target)] = error.message
         seen: set[tuple[str, ...]] = set()
         for name, text in query:
-            self._bind_query(message, name, text, seen)
-        if self._mask is not None and (self._mask.name,) not in seen and self._route.body is not None:
-            implied = mask_paths(self._route.body.message_type, body) if self._route.body.message_type else []
-            getattr(message, self._mask.name).paths.extend(implied)
+            try:
+                self._bind_query(message, name, text, seen)
+            except InvalidValueError as error:
+                errors.setdefault(name, error.message)
+        if "" in errors:
+            raise invalid_field("", "A query parameter has no name.")
+        if errors:
+            raise invalid_fields(list(errors.items()))
+        # A mask that is given and empty is no mask, as gRPC callers send it.
+        if self._mask is not None and not getattr(message, self._mask).paths:
+            self._fill_mask(message, self._mask, body)
 
-    def _bind_path(self, message: Message, variable: Variable, text: str, body: object) -> None:
-        path, read = self._path[variable]
-        holder = _holder(message, path)
+    def _bind_path(self, message: Message, target: _Target, text: str, body: object) -> None:
+        holder = _holder(message, target)
+        name = target.leaf.name
         in_body = None
-        if _names_field(self._route, path, body):
-            in_body = copy.deepcopy(getattr(holder, path.leaf.name))
-            holder.ClearField(path.leaf.name)
-        _read(read, text, holder, path)
-        if in_body is not None and getattr(holder, path.leaf.name) != in_body:
-            raise invalid_field(_spelled(path), "must be the same in the path and in the body")
+        if body is not None and _names_field(self._route, target.names, body):
+            in_body = copy.deepcopy(getattr(holder, name))
+            holder.ClearField(name)
+        target.read(text, holder)
+        if in_body is not None and getattr(holder, name) != in_body:
+            raise InvalidValueError("must be the same in the path and in the body")
 
     def _bind_query(self, message: Message, name: str, text: str, seen: set[tuple[str, ...]]) -> None:
-        path, read = self._query.get(name) or self._learn_query(name)
-        if path.names in seen and not path.leaf.is_repeated:
-            raise invalid_field(name, "must be given once")
-        seen.add(path.names)
-        _read(read, text, _holder(message, path), path, name)
+        target = self._query.get(name) or self._learn_query(name)
+        if target.names in seen and not target.is_repeated:
+            raise InvalidValueError("must be given once")
+        seen.add(target.names)
+        target.read(text, _holder(message, target))
 
-    def _learn_query(self, name: str) -> tuple[FieldPath, TextReader]:
+    def _learn_query(self, name: str) -> _Target:
         """Resolve a parameter's name and decide whether this route takes it in the query."""
         if self._route.takes_whole_body:
-            raise invalid_field(name, "must be in the body; this method takes no query parameters")
+            raise InvalidValueError("must be in the body; this method takes no query parameters")
         try:
             path = resolve_path(self._route.rpc.input_type, name.split("."))
         except LookupError:
-            raise invalid_field(name, "is not known here") from None
+            raise InvalidValueError("is not known here") from None
         if path.names in self._path_names:
-            raise invalid_field(name, "is already given by the path")
+            raise InvalidValueError("is already given by the path")
         if self._route.body is not None and path.names[0] == self._route.body.name:
-            raise invalid_field(name, "must be in the body")
+            raise InvalidValueError("must be in the body")
         if not takes_text(path.leaf):
-            raise invalid_field(name, "cannot be given in the query")
-        self._query[name] = path, _text_reader(path.leaf, self._readers)
+            raise InvalidValueError("cannot be given in the query")
+        self._query[name] = _target(path, self._readers)
         return self._query[name]
 
-
-def _text_reader(field: FieldDescriptor, readers: JsonReaders) -> TextReader:
-    """Reads one text into the field of the message that holds it; a repeated field gets one more element."""
-    set_one = _append(field, readers) if field.is_repeated else _assign(field, readers)
-    oneof = real_oneof(field)
-    if oneof is None:
-        return set_one
-
-    def set_one_of(text: str, holder: Any) -> None:
-        if holder.WhichOneof(oneof) is not None:
-            raise InvalidValueError("excludes another field that is also given")
-        set_one(text, holder)
-
-    return set_one_of
+    def _fill_mask(self, message: Message, mask: str, body: object) -> None:
+        field = self._route.body
+        if field is not None and field.message_type is not None:
+            getattr(message, mask).paths.extend(mask_paths(field.message_type, body))
 
 
-def _assign(field: FieldDescriptor, readers: JsonReaders) -> TextReader:
-    name = field.name
-    if field.message_type is None:
-        convert = text_scalar(field)
-        return lambda text, holder: setattr(holder, name, convert(text))
-    fill = _message_filler(field.message_type, readers)
-
-    def assign(text: str, holder: Any) -> None:
-        getattr(holder, name).SetInParent()
-        fill(text, getattr(holder, name))
-
-    return assign
+def _target(path: FieldPath, readers: JsonReaders) -> _Target:
+    leaf = path.leaf
+    return _Target(path.parents, path.oneofs, path.names, leaf, leaf.is_repeated, text_reader(leaf, readers))
 
 
-def _append(field: FieldDescriptor, readers: JsonReaders) -> TextReader:
-    name = field.name
-    if field.message_type is None:
-        convert = text_scalar(field)
-        return lambda text, holder: getattr(holder, name).append(convert(text))
-    fill = _message_filler(field.message_type, readers)
-    return lambda text, holder: fill(text, getattr(holder, name).add())
-
-
-def _message_filler(descriptor: Descriptor, readers: JsonReaders) -> TextReader:
-    if not is_wrapper(descriptor):
-        return readers.of(descriptor)
-    convert = text_scalar(descriptor.fields_by_name["value"])
-    return lambda text, wrapper: setattr(wrapper, "value", convert(text))
-
-
-def _read(read: TextReader, text: str, holder: Message, path: FieldPath, name: str = "") -> None:
-    try:
-        read(text, holder)
-    except InvalidValueError as error:
-        raise invalid_field(name or _spelled(path), error.message) from None
-
-
-def _holder(message: Message, path: FieldPath) -> Any:
-    """The message that holds the path's leaf."""
+def _holder(message: Message, target: _Target) -> Any:
+    """The message that holds the target's leaf. Raises `InvalidValueError` where a oneof is taken."""
     holder: Any = message
-    for name in path.parents:
+    for name, oneof in zip(target.parents, target.oneofs, strict=True):
+        if oneof is not None and holder.WhichOneof(oneof) not in {None, name}:
+            raise InvalidValueError("excludes another field that is also given")
         holder = getattr(holder, name)
     return holder
 
 
-def _names_field(route: Route, path: FieldPath, body: object) -> bool:
+def _names_field(route: Route, names: tuple[str, ...], body: object) -> bool:
     """Whether the JSON body gives this field a value, be it the default."""
-    names = path.names
     if route.body is not None:
         if names[0] != route.body.name:
             return False
@@ -169,17 +155,20 @@ def _names_field(route: Route, path: FieldPath, body: object) -> bool:
     return value is not None
 
 
-def _lone_mask(route: Route) -> FieldDescriptor | None:
-    """The one FieldMask of a PATCH request whose body is a field: the mask may be left to the body's keys."""
+def _lone_mask(route: Route) -> str | None:
+    """The one FieldMask of a PATCH request whose body is a resource: the body's keys may stand for it."""
     masks = [
         field
         for field in route.rpc.input_type.fields
-        if field.message_type is not None and field.message_type.full_name == "google.protobuf.FieldMask"
+        if field.message_type is not None and field.message_type.full_name == FIELD_MASK
     ]
-    if route.http_method != "PATCH" or route.body is None or len(masks) != 1 or masks[0].is_repeated:
+    if route.http_method != "PATCH" or len(masks) != 1 or masks[0].is_repeated:
         return None
-    return masks[0]
+    if route.body is None or route.body.is_repeated or not is_plain_message(route.body) or route.raw_body:
+        return None
+    is_bound = any(path.names == (masks[0].name,) for _, path in route.path_fields)
+    return None if is_bound else masks[0].name
 
 
-def _spelled(path: FieldPath) -> str:
-    return ".".join((*path.parents, path.leaf.json_name))
+def _spelled(target: _Target) -> str:
+    return ".".join((*target.parents, target.leaf.json_name))

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
-from aiohttp import ClientPayloadError, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import web
 from google.protobuf.message import Message
 
+from edge.bodies import read_body
 from edge.problems import Problem, invalid_field
-from edge.rest.fields import HTTP_BODY
-from edge.rest.json_reader import JsonReaders, refuse_too_deep
-from edge.rest.json_text import parse_json
+from edge.rest.fields import HTTP_BODY, is_plain_message
+from edge.rest.json_reader import JsonReaders
 from edge.rest.routes import Route
 from edge.rest.violations import InvalidValueError
 
 _JSON = "application/json"
-_DECODABLE = frozenset({"", "identity", "gzip", "deflate"})
 
 
 class BodyReader:
@@ -25,23 +22,32 @@ class BodyReader:
 
     def __init__(self, route: Route, readers: JsonReaders) -> None:
         self._route = route
-        self._readers = readers
-        self._read_field = None if route.body is None else readers.field(route.body)
+        self._parse = (
+            readers.parser(route.rpc.input_type) if route.body is None else readers.field_parser(route.body)
+        )
+        self._accepted = {"Accept": _JSON}
+        if route.http_method == "PATCH":
+            self._accepted["Accept-Patch"] = _JSON
 
     async def read(self, request: web.Request) -> bytes:
-        """The whole body, b"" when there is none. Raises `Problem` 400, 413 or 415."""
+        """The whole body, b"" when there is none. Raises `Problem` 400, 408, 413 or 415."""
         if not request.body_exists:
             return b""
-        if not self._route.takes_body and request.content_length:
-            raise _unwanted()
-        text = await _received(request)
-        if not text or self._route.raw_body:
-            return text
-        if not self._route.takes_body:
-            raise _unwanted()
-        if request.content_type != _JSON or (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
-            raise Problem(415, detail=f"Send the body as {_JSON} in UTF-8.", headers={"Accept": _JSON})
+        if request.content_length:
+            self._refuse_unread(request)
+        text = await read_body(request)
+        if text and request.content_length is None:
+            self._refuse_unread(request)
         return text
+
+    def _refuse_unread(self, request: web.Request) -> None:
+        """Refuse a body for what its head says; one that is empty may say anything."""
+        if not self._route.takes_body:
+            raise Problem(400, detail="This method takes no body.")
+        if self._route.raw_body:
+            return
+        if request.content_type != _JSON or (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
+            raise Problem(415, detail=f"Send the body as {_JSON} in UTF-8.", headers=self._accepted)
 
     def fill(self, message: Message, text: bytes, media_type: str) -> object:
         """Fill the message from the body; return the parsed JSON, None for no JSON. Raises `Problem` 400."""
@@ -61,36 +67,18 @@ class BodyReader:
             if field is not None and field.message_type is not None and not field.is_repeated:
                 getattr(message, field.name).SetInParent()
             return None
-        if self._read_field is None:
-            return self._readers.parse(text, message)
-        document = parse_json(text)
-        self._read_field(document.value, message)
-        refuse_too_deep(document, message)
-        return document.value
+        parsed = self._parse(text, message)
+        # Within a message null leaves a field out; as a whole body it can only be a mistake.
+        if parsed is None and field is not None and is_plain_message(field) and not field.is_repeated:
+            raise InvalidValueError("must be an object")
+        return parsed
 
     def _fill_raw(self, message: Message, text: bytes, media_type: str) -> None:
+        if not media_type.isascii():
+            raise Problem(415, detail="The content type must be ASCII.")
         holder: Any = message
         if self._route.body is not None:
             holder = getattr(message, self._route.body.name)
         assert holder.DESCRIPTOR.full_name == HTTP_BODY  # noqa: S101 - what `raw_body` says
         holder.content_type = media_type
         holder.data = text
-
-
-async def _received(request: web.Request) -> bytes:
-    if request.headers.get("Content-Encoding", "").strip().lower() not in _DECODABLE:
-        raise Problem(415, detail="Send the body plain or with gzip.", headers={"Accept-Encoding": "gzip"})
-    try:
-        return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise Problem(413, detail="The body is too large.") from None
-    except (ClientPayloadError, HttpProcessingError, web.RequestPayloadError, zlib.error):
-        # aiohttp would read on after our answer, meet the same error and drop the connection before sending.
-        request.content.feed_eof()
-        raise Problem(
-            400, detail="The body cannot be read.", code="INVALID_ARGUMENT", headers={"Connection": "close"}
-        ) from None
-
-
-def _unwanted() -> Problem:
-    return Problem(400, detail="This method takes no body.", code="INVALID_ARGUMENT")

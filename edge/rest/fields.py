@@ -14,20 +14,30 @@ FIELD_MASK = "google.protobuf.FieldMask"
 HTTP_BODY = "google.api.HttpBody"
 TIMESTAMP = "google.protobuf.Timestamp"
 DURATION = "google.protobuf.Duration"
-WRAPPERS_FILE = "google/protobuf/wrappers.proto"
-STRUCT_FILE = "google/protobuf/struct.proto"
 ANY = "google.protobuf.Any"
+
+# By name and not by file: whoever compiles a contract may keep the well-known files elsewhere.
+_WRAPPERS = frozenset(
+    f"google.protobuf.{kind}Value"
+    for kind in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
+)
+_FREE_FORM = frozenset({"google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"})
 
 # Messages that one piece of text can spell, so that they may stand in a path or a query.
 _TEXT_MESSAGES = frozenset({TIMESTAMP, DURATION, FIELD_MASK})
+_NOT_PLAIN = _TEXT_MESSAGES | _WRAPPERS | _FREE_FORM | {ANY}
 
 
 @dataclass(frozen=True, slots=True)
 class FieldPath:
-    """A field reached from a message: the names of the messages on the way, then the field."""
+    """A field reached from a message: the names of the messages on the way, then the field.
+
+    `oneofs` has the oneof that each message on the way is a member of, None for no oneof.
+    """
 
     parents: tuple[str, ...]
     leaf: FieldDescriptor
+    oneofs: tuple[str | None, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,15 +59,19 @@ def fields_by_any_name(descriptor: Descriptor) -> dict[str, FieldDescriptor]:
 
 def resolve_path(descriptor: Descriptor, names: Sequence[str]) -> FieldPath:
     """Follow names, JSON or proto, through singular messages. Raises LookupError for the first that fails."""
-    parents: list[str] = []
+    parents: list[FieldDescriptor] = []
     current: Descriptor | None = descriptor
     for name in names[:-1]:
         field = _field(current, name)
         if field.is_repeated or not is_plain_message(field):
             raise LookupError(f"{name} has no fields that a path can name")
-        parents.append(field.name)
+        parents.append(field)
         current = field.message_type
-    return FieldPath(tuple(parents), _field(current, names[-1]))
+    return FieldPath(
+        tuple(parent.name for parent in parents),
+        _field(current, names[-1]),
+        tuple(real_oneof(parent) for parent in parents),
+    )
 
 
 def real_oneof(field: FieldDescriptor) -> str | None:
@@ -76,15 +90,18 @@ def is_map(field: FieldDescriptor) -> bool:
 
 def is_plain_message(field: FieldDescriptor) -> bool:
     """Whether the field's type is a message whose JSON form is an object of its own fields."""
+    return field.message_type is not None and field.message_type.full_name not in _NOT_PLAIN
+
+
+def is_raw(field: FieldDescriptor) -> bool:
+    """Whether the field is one `google.api.HttpBody`: bytes of any media type, where it is a whole body."""
     message = field.message_type
-    if message is None or message.full_name in _TEXT_MESSAGES or message.full_name == ANY:
-        return False
-    return message.file.name not in {WRAPPERS_FILE, STRUCT_FILE}
+    return message is not None and message.full_name == HTTP_BODY and not field.is_repeated
 
 
 def is_wrapper(descriptor: Descriptor) -> bool:
     """Whether this is one of the `google.protobuf.*Value` boxes around a scalar."""
-    return descriptor.file.name == WRAPPERS_FILE
+    return descriptor.full_name in _WRAPPERS
 
 
 def takes_text(field: FieldDescriptor) -> bool:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from edge.rest.target import Segment
+from edge.rest.target import Segment, decode
 from edge.rest.templates import Template, Variable, Wildcard
 
 ANY_METHOD = "*"
@@ -26,8 +26,7 @@ class SameShapeError(ValueError):
         self.other = other
 
 
-@dataclass(frozen=True, slots=True)
-class Match(Generic[Rule]):
+class Match(NamedTuple, Generic[Rule]):
     """The rule found, and the text that each of its template's variables captured."""
 
     rule: Rule
@@ -69,33 +68,47 @@ class RuleTree(Generic[Rule]):
         return list(self._rules)
 
     def find(self, method: str, segments: Sequence[Segment]) -> Match[Rule] | None:
-        """The most specific rule for this method, or None. HEAD falls back to GET."""
+        """The most specific rule for this method, or None. What answers GET answers HEAD."""
         segments, verb = self._split_verb(segments)
-        for wanted in (method, "GET") if method == "HEAD" else (method,):
-            for methods in _candidates(self._root, segments, 0, verb):
-                found = methods.get(wanted) or methods.get(ANY_METHOD)
-                if found:
-                    template, rule = found
-                    return Match(rule, _captures(template, segments))
-        return None
+        found = _search(self._root, segments, 0, verb, method)
+        if found is None:
+            return None
+        template, rule = found
+        return Match(rule, _captures(template, segments))
 
     def allowed(self, segments: Sequence[Segment]) -> list[str]:
         """The methods that some rule answers at this path, for `Allow`; empty when the path is unknown."""
         segments, verb = self._split_verb(segments)
-        methods = {method for found in _candidates(self._root, segments, 0, verb) for method in found}
+        methods = {name for found in self._fitting(segments, verb) for name in found}
         if "GET" in methods:
             methods.add("HEAD")
         if methods:
             methods.add("OPTIONS")
         return sorted(methods - {ANY_METHOD})
 
+    def _fitting(
+        self, segments: Sequence[Segment], verb: str | None
+    ) -> Iterator[dict[str, tuple[Template, Rule]]]:
+        return _candidates(self._root, segments, 0, verb)
+
     def _split_verb(self, segments: Sequence[Segment]) -> tuple[Sequence[Segment], str | None]:
-        """Only a raw colon before a registered verb is a verb: `%3A` stays part of the value."""
+        """Take a verb off the last segment, if that is what stands behind its last raw colon.
+
+        It is one when a rule with that verb fits the path, whatever the rule's method: what other paths have
+        for verbs changes nothing here. `%3A` always stays part of the value. With nothing before the colon
+        it can only be a verb whose value was lost; read as a value, it would name something else.
+        """
         last = segments[-1]
-        raw, colon, verb = last.raw.rpartition(":")
-        if not colon or verb not in self._verbs:
+        if ":" not in last.raw:
             return segments, None
-        return [*segments[:-1], Segment(raw, last.text[: -len(verb) - 1])], verb
+        raw, _, raw_verb = last.raw.rpartition(":")
+        verb = decode(raw_verb)
+        if verb not in self._verbs:
+            return segments, None
+        without_verb = [*segments[:-1], Segment(raw, decode(raw))]
+        if raw and next(self._fitting(without_verb, verb), None) is None:
+            return segments, None
+        return without_verb, verb
 
 
 def _child(node: _Node[Rule], piece: str | Wildcard) -> _Node[Rule]:
@@ -106,6 +119,35 @@ def _child(node: _Node[Rule], piece: str | Wildcard) -> _Node[Rule]:
         node.rest = node.rest or _Node()
         return node.rest
     return node.literals.setdefault(str(piece), _Node())
+
+
+def _search(
+    node: _Node[Rule], segments: Sequence[Segment], position: int, verb: str | None, method: str
+) -> tuple[Template, Rule] | None:
+    """The first rule for the method in the order of `_candidates`, without a generator for each node."""
+    found = None
+    if position == len(segments):
+        found = _of_method(node, verb, method)
+    else:
+        text = segments[position].text
+        literal = node.literals.get(text)
+        if literal is not None:
+            found = _search(literal, segments, position + 1, verb, method)
+        if found is None and text and node.one is not None:
+            found = _search(node.one, segments, position + 1, verb, method)
+    if found is None and node.rest is not None:
+        found = _of_method(node.rest, verb, method)
+    return found
+
+
+def _of_method(node: _Node[Rule], verb: str | None, method: str) -> tuple[Template, Rule] | None:
+    methods = node.rules.get(verb)
+    if methods is None:
+        return None
+    found = methods.get(method)
+    if found is None and method == "HEAD":
+        found = methods.get("GET")
+    return found or methods.get(ANY_METHOD)
 
 
 def _candidates(

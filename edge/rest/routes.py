@@ -5,17 +5,28 @@ A route here is only what the contract says; `gateway` turns it into something t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
 
-from edge.rest.fields import HTTP_BODY, FieldPath, fields_by_any_name, resolve_path, takes_text
+from edge.rest.fields import (
+    HTTP_BODY,
+    FieldPath,
+    fields_by_any_name,
+    is_raw,
+    resolve_path,
+    takes_text,
+)
 from edge.rest.matcher import RuleTree, SameShapeError
 from edge.rest.templates import Template, TemplateError, Variable, parse_template
 
 WHOLE_BODY = "*"
+
+# A token of RFC 9110; that of any method, `*`, is one.
+_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
 
 
 class BadRuleError(ValueError):
@@ -50,8 +61,9 @@ class Route:
     @property
     def raw_body(self) -> bool:
         """Whether the body is taken as it is, whatever its media type."""
-        kind = self.rpc.input_type if self.takes_whole_body else self.body and self.body.message_type
-        return kind is not None and kind.full_name == HTTP_BODY
+        if self.takes_whole_body:
+            return self.rpc.input_type.full_name == HTTP_BODY
+        return self.body is not None and is_raw(self.body)
 
 
 def read_routes(services: Iterable[ServiceDescriptor]) -> RuleTree[Route]:
@@ -74,12 +86,16 @@ def _routes_of(method: MethodDescriptor) -> Iterator[Route]:
     if not options.HasExtension(annotations_pb2.http):
         return
     rule = options.Extensions[annotations_pb2.http]
+    if rule.selector not in {"", method.full_name}:
+        raise BadRuleError(method, f"the rule's selector names another method, {rule.selector}")
     if method.client_streaming:
         raise BadRuleError(method, "an HTTP request cannot become a stream of messages")
     yield _route(method, rule)
     for binding in rule.additional_bindings:
         if binding.additional_bindings:
             raise BadRuleError(method, "additional bindings must not be nested")
+        if binding.selector:
+            raise BadRuleError(method, "an additional binding must not have a selector")
         yield _route(method, binding)
 
 
@@ -109,8 +125,8 @@ def _pattern(method: MethodDescriptor, rule: http_pb2.HttpRule) -> tuple[str, st
     if kind is None:
         raise BadRuleError(method, "the rule has no method and path")
     if kind == "custom":
-        if not rule.custom.kind:
-            raise BadRuleError(method, "the custom pattern has no kind")
+        if not _METHOD.fullmatch(rule.custom.kind):
+            raise BadRuleError(method, f"the custom pattern's kind {rule.custom.kind!r} is no HTTP method")
         return rule.custom.kind.upper(), rule.custom.path
     return kind.upper(), getattr(rule, kind)
 
@@ -123,6 +139,8 @@ def _path_field(method: MethodDescriptor, variable: Variable) -> FieldPath:
         raise BadRuleError(method, f"the path cannot bind {name}: {error}") from error
     if path.leaf.is_repeated or not takes_text(path.leaf):
         raise BadRuleError(method, f"the path cannot bind {name}: it must be a singular scalar")
+    if variable.spans_segments and path.leaf.type != FieldDescriptor.TYPE_STRING:
+        raise BadRuleError(method, f"the path cannot bind {name}: only a string holds several segments")
     return path
 
 

@@ -6,7 +6,7 @@ Works on the undecoded text because decoding first would make `%2F` a separator.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from edge.problems import Problem, invalid_field
@@ -17,12 +17,12 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ENCODED_SLASH = re.compile(r"(%2[Ff])")
 _PLAIN = re.compile(r"[!-$&-~]*", re.ASCII)  # printable ASCII without a percent sign
+_PLAIN_QUERY = re.compile(r"[!-$&-*,-~]*", re.ASCII)  # also without a plus sign
 _ABSOLUTE_FORM = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 _DOTS = frozenset({".", ".."})
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """One path segment, as sent and decoded."""
 
     raw: str
@@ -38,7 +38,12 @@ class Segment:
 
 
 def split_target(raw: str) -> tuple[str, str]:
-    """Path and query of an origin-form or absolute-form target, undecoded."""
+    """Path and query of an origin-form or absolute-form target, undecoded.
+
+    Raises `Problem` 400 for a fragment, which no client may send: what it belongs to would be a guess.
+    """
+    if "#" in raw:
+        raise _undecodable("it must have no fragment")
     absolute = None if raw.startswith("/") else _ABSOLUTE_FORM.match(raw)
     if absolute:
         raw = raw[absolute.end() :]
@@ -50,11 +55,14 @@ def split_target(raw: str) -> tuple[str, str]:
 def path_segments(raw_path: str) -> list[Segment]:
     """The path's segments. Raises `Problem` 400 for dot segments, control characters and broken escapes."""
     if not raw_path.startswith("/"):
-        raise Problem(400, detail="The path must begin with a slash.", code="INVALID_ARGUMENT")
-    segments = [Segment(raw, decode(raw)) for raw in raw_path[1:].split("/")]
-    for segment in segments:
-        if "." in segment.text and not _DOTS.isdisjoint(segment.text.split("/")):
-            raise Problem(400, detail="The path must have no dot segments.", code="INVALID_ARGUMENT")
+        raise Problem(400, detail="The path must begin with a slash.")
+    parts = raw_path[1:].split("/")
+    if _PLAIN.fullmatch(raw_path) and "/." not in raw_path:  # nearly always
+        return [Segment(part, part) for part in parts]
+    segments = [Segment(part, decode(part)) for part in parts]
+    for _, text in segments:
+        if "." in text and not _DOTS.isdisjoint(text.split("/")):
+            raise Problem(400, detail="The path must have no dot segments.")
     return segments
 
 
@@ -65,11 +73,10 @@ def query_parameters(raw_query: str) -> list[tuple[str, str]]:
     pieces = [piece for piece in raw_query.split("&") if piece]
     if len(pieces) > MAX_QUERY_PARAMETERS:
         raise invalid_field("", f"Send at most {MAX_QUERY_PARAMETERS} query parameters.")
-    pairs = []
-    for piece in pieces:
-        name, _, value = piece.replace("+", " ").partition("=")
-        pairs.append((decode(name), decode(value)))
-    return pairs
+    pairs = [piece.partition("=") for piece in pieces]
+    if _PLAIN_QUERY.fullmatch(raw_query):
+        return [(name, value) for name, _, value in pairs]
+    return [(_decode_form(name), _decode_form(value)) for name, _, value in pairs]
 
 
 def decode(raw: str) -> str:
@@ -88,5 +95,10 @@ def decode(raw: str) -> str:
     return text
 
 
+def _decode_form(raw: str) -> str:
+    """In a query, a plus sign is a space."""
+    return decode(raw.replace("+", " "))
+
+
 def _undecodable(why: str) -> Problem:
-    return Problem(400, detail=f"The request target cannot be read: {why}.", code="INVALID_ARGUMENT")
+    return Problem(400, detail=f"The request target cannot be read: {why}.")

@@ -12,6 +12,7 @@ from enum import Enum
 from urllib.parse import unquote
 
 _LITERAL = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()+,;=@:]|%[0-9A-Fa-f]{2})+", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _FIELD_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
 
 
@@ -95,7 +96,7 @@ def _split_verb(parts: list[str]) -> tuple[list[str], str | None]:
     verb = last[colon + 1 :]
     if not _LITERAL.fullmatch(verb):
         raise TemplateError("the verb after ':' must be a literal")
-    return [*parts[:-1], last[:colon]], unquote(verb)
+    return [*parts[:-1], last[:colon]], _decoded(verb)
 
 
 def _variable(part: str, pieces: list[Piece]) -> Variable:
@@ -118,10 +119,21 @@ def _piece(text: str) -> Piece:
         return Wildcard(text)
     if not _LITERAL.fullmatch(text):
         raise TemplateError(f"{text!r} is no segment" if text else "a segment is empty")
-    literal = unquote(text, errors="strict")
-    if literal in {".", ".."}:
+    literal = _decoded(text)
+    if not {".", ".."}.isdisjoint(literal.split("/")):
         raise TemplateError("a dot segment can never match")
     return literal
+
+
+def _decoded(literal: str) -> str:
+    """As paths are decoded before they are matched."""
+    try:
+        text = unquote(literal, errors="strict")
+    except UnicodeDecodeError:
+        raise TemplateError(f"{literal!r} is not UTF-8") from None
+    if _CONTROL.search(text):
+        raise TemplateError(f"{literal!r} can never match: it has a control character")
+    return text
 
 
 def _refuse_repeated(variables: list[Variable]) -> None:

@@ -8,29 +8,28 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import grpc
 from aiohttp import ClientSession, web
-from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.descriptor import FileDescriptor
-from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from yarl import URL
 
-from edge.rest.gateway import EVERY_PATH, Gateway
+from edge.rest.gateway import EVERY_PATH, Gateway, unary_within
+from tests.unit.rest.probe_server import ProbeServer, make_handlers
 
 PACKAGE = "millrace.probe.v1"
 HERE = Path(__file__).parent
 
 
-def compile_into_default_pool(*protos: Path) -> None:
-    """Compile with protoc and add what is new to the default pool, where `Any` looks types up too."""
+def compile_protos(*protos: Path) -> descriptor_pb2.FileDescriptorSet:
+    """Compile with protoc; what is imported comes first."""
     with tempfile.TemporaryDirectory() as folder:
         image = Path(folder) / "image"
         includes = {str(proto.parent) for proto in protos} | {sysconfig.get_paths()["purelib"]}
@@ -41,8 +40,12 @@ def compile_into_default_pool(*protos: Path) -> None:
             check=True,
             capture_output=True,
         )
-        files = descriptor_pb2.FileDescriptorSet.FromString(image.read_bytes())
-    for file in files.file:
+        return descriptor_pb2.FileDescriptorSet.FromString(image.read_bytes())
+
+
+def compile_into_default_pool(*protos: Path) -> None:
+    """Add what is new to the default pool, where `Any` looks types up too."""
+    for file in compile_protos(*protos).file:
         try:
             descriptor_pool.Default().FindFileByName(file.name)
         except KeyError:
@@ -55,6 +58,10 @@ def probe_file() -> FileDescriptor:
     return descriptor_pool.Default().FindFileByName("probe.proto")
 
 
+def probe_service() -> ServiceDescriptor:
+    return probe_file().services_by_name["Probe"]
+
+
 def message(name: str, /, **fields: Any) -> Any:
     """A new message of the probe package."""
     return message_class(name)(**fields)
@@ -62,15 +69,6 @@ def message(name: str, /, **fields: Any) -> Any:
 
 def message_class(name: str) -> type[Any]:
     return message_factory.GetMessageClass(probe_file().message_types_by_name[name])
-
-
-@dataclass
-class ProbeServer:
-    """What the servicer saw and does; tests read and set it."""
-
-    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
-    started: asyncio.Event = field(default_factory=asyncio.Event)
-    seconds_left: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +85,22 @@ class Probe:
         async with self.http.request(method, URL(f"{self.base}{path}", encoded=True), **options) as response:
             return Answer(response.status, dict(response.headers), await response.read(), response)
 
+    async def ask_raw(self, *lines: str, body: bytes = b"") -> bytes:
+        """Send a request byte for byte, and read until the gateway closes the connection."""
+        async with self.connection() as (reader, writer):
+            head = "\r\n".join([lines[0], "Host: a.example", "Connection: close", *lines[1:]])
+            writer.write(head.encode("latin1") + b"\r\n\r\n" + body)
+            async with asyncio.timeout(5):
+                return await reader.read()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        reader, writer = await asyncio.open_connection(self.base.host, self.base.port)
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -101,120 +115,53 @@ class Answer:
 
 
 @asynccontextmanager
-async def running_probe(*, deadline_s: float = 5.0) -> AsyncIterator[Probe]:
+async def running_probe(
+    *,
+    deadline_s: float = 5.0,
+    open_channel: Callable[[str], grpc.aio.Channel] = grpc.aio.insecure_channel,
+    **settings: Any,
+) -> AsyncIterator[Probe]:
+    """A probe of its own; `settings` are the gateway's."""
     state = ProbeServer()
+    settings.setdefault("deadline_of", unary_within(deadline_s))
+    handlers = [make_handlers(probe_service(), state)]
+    async with running([probe_service()], handlers, state, open_channel=open_channel, **settings) as probe:
+        yield probe
+
+
+@asynccontextmanager
+async def running(
+    services: Iterable[ServiceDescriptor],
+    handlers: Sequence[grpc.GenericRpcHandler],
+    state: ProbeServer | None = None,
+    *,
+    open_channel: Callable[[str], grpc.aio.Channel] = grpc.aio.insecure_channel,
+    **settings: Any,
+) -> AsyncIterator[Probe]:
+    """A gateway for any services before a gRPC server with these handlers."""
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers((_handlers(state),))
+    server.add_generic_rpc_handlers(handlers)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        gateway = Gateway([probe_file().services_by_name["Probe"]], channel, default_deadline=deadline_s)
-        app = web.Application(client_max_size=1 << 20)
-        app.router.add_route("*", EVERY_PATH, gateway.handle)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        base = URL(f"http://127.0.0.1:{runner.addresses[0][1]}")
-        async with ClientSession() as http:
-            yield Probe(base.origin(), http, state, lambda: server.stop(0))
-        await runner.cleanup()
-    await server.stop(0)
-
-
-def _handlers(state: ProbeServer) -> grpc.GenericRpcHandler:
-    async def slow(request: Any, context: Any) -> Any:
-        return await _slow(state, context)
-
-    special: dict[str, Callable[[Any, Any], Awaitable[Any]]] = {
-        "DeleteThing": _empty,
-        "Fail": _fail,
-        "Slow": slow,
-        "Metadata": _metadata,
-    }
-    methods: dict[str, Any] = {}
-    for method in probe_file().services_by_name["Probe"].methods:
-        request = message_factory.GetMessageClass(method.input_type)
-        if method.server_streaming:
-            methods[method.name] = grpc.unary_stream_rpc_method_handler(
-                _count, request.FromString, _serialise
-            )
-        else:
-            behaviour = special.get(method.name, _echo)
-            methods[method.name] = grpc.unary_unary_rpc_method_handler(
-                behaviour, request.FromString, _serialise
-            )
-    return grpc.method_handlers_generic_handler(f"{PACKAGE}.Probe", methods)
-
-
-def _serialise(answer: Message) -> bytes:
-    return answer.SerializeToString()
-
-
-async def _echo(request: Any, context: Any) -> Any:
-    return request
-
-
-async def _empty(request: Any, context: Any) -> Any:
-    from google.protobuf.empty_pb2 import Empty
-
-    return Empty()
-
-
-async def _slow(state: ProbeServer, context: Any) -> Any:
-    state.seconds_left = context.time_remaining()
-    state.started.set()
     try:
-        await asyncio.sleep(30)
-    except asyncio.CancelledError:
-        state.cancelled.set()
-        raise
-    raise AssertionError("nobody waits so long")
+        async with (
+            open_channel(f"127.0.0.1:{port}") as channel,
+            _http_server(Gateway(services, channel, **settings)) as base,
+            ClientSession() as http,
+        ):
+            yield Probe(base, http, state or ProbeServer(), lambda: server.stop(0))
+    finally:
+        await server.stop(0)
 
 
-async def _metadata(request: Any, context: Any) -> Any:
-    from google.protobuf.struct_pb2 import Struct
-
-    answer = Struct()
-    answer.update({key: value for key, value in context.invocation_metadata() if isinstance(value, str)})
-    return answer
-
-
-async def _count(request: Any, context: Any) -> AsyncIterator[Any]:
-    for count in range(request.page_size):
-        yield message("Inner", count=count)
-    if request.thing_id == "break":
-        await context.abort(grpc.StatusCode.UNAVAILABLE, "10.0.0.7 went away")
-
-
-async def _fail(request: Any, context: Any) -> Any:
-    """Fail as the request says: `with` lists the details to attach."""
-    code = next(code for code in grpc.StatusCode if code.value[0] == request.code)
-    status = status_pb2.Status(code=request.code, message=request.message)
-    for name in filter(None, getattr(request, "with").split(",")):
-        status.details.append(_DETAILS[name])
-    if getattr(request, "with") == "garbage":
-        context.set_trailing_metadata((("grpc-status-details-bin", b"\xff\xff\xff"),))
-    elif status.details:
-        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-    await context.abort(code, request.message)
-
-
-def _packed(detail: Message) -> any_pb2.Any:
-    packed = any_pb2.Any()
-    packed.Pack(detail)
-    return packed
-
-
-_bad = error_details_pb2.BadRequest()
-_bad.field_violations.add(field="link.destination_url", description="must be on an allowed host")
-_retry = error_details_pb2.RetryInfo()
-_retry.retry_delay.FromMilliseconds(2_500)
-_DETAILS = {
-    "info": _packed(error_details_pb2.ErrorInfo(domain="millrace", reason="LINK_TAKEN")),
-    "bad": _packed(_bad),
-    "retry": _packed(_retry),
-    "unknown": any_pb2.Any(type_url="type.googleapis.com/no.such.Type", value=b"\x08\x01"),
-    "broken": any_pb2.Any(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=b"\xff\xff"),
-    "garbage": any_pb2.Any(),
-}
+@asynccontextmanager
+async def _http_server(gateway: Gateway) -> AsyncIterator[URL]:
+    app = web.Application()
+    app.router.add_route("*", EVERY_PATH, gateway.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, auto_decompress=False, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield URL(f"http://127.0.0.1:{runner.addresses[0][1]}")
+    finally:
+        await runner.cleanup()

@@ -160,32 +160,6 @@ async def test_nested_fields_are_bound_from_the_path(probe: Probe) -> None:
     await refused(probe, "GET", "/v1/nested/shelves/a/7?thing.count=7", "thing.count")
 
 
-async def test_405_and_options_say_what_is_allowed(probe: Probe) -> None:
-    wrong = await probe.ask("PUT", "/v1/things/x")
-    options = await probe.ask("OPTIONS", "/v1/things/x")
-
-    assert (options.status, options.body) == (204, b"")
-    assert wrong.headers["Allow"] == options.headers["Allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, POST"
-
-
-async def test_a_method_override_is_ignored(probe: Probe) -> None:
-    answer = await probe.ask("POST", "/v1/aliases/x", headers={"X-HTTP-Method-Override": "GET"})
-
-    assert answer.status == 405
-
-
-async def test_head_is_get_without_a_body(probe: Probe) -> None:
-    get, head = await probe.ask("GET", "/v1/things/x"), await probe.ask("HEAD", "/v1/things/x")
-
-    assert (head.status, head.body) == (200, b"")
-    assert head.headers["Content-Length"] == get.headers["Content-Length"]
-    assert (await probe.ask("HEAD", "/v1/things/x?nothing=1")).status == 400
-
-
-async def test_a_custom_method_is_a_method(probe: Probe) -> None:
-    assert (await probe.ask("SEARCH", "/v1/things?pageSize=2")).json["pageSize"] == 2
-
-
 class TestWholeBody:
     """`body: "*"`: everything but the path comes from the body."""
 
@@ -289,6 +263,30 @@ class TestFieldBody:
 
         assert (answer.status, answer.json.get("updateMask", ""), answer.json["dry"]) == (200, mask, True)
 
+    @pytest.mark.parametrize("body", [{"a": "b"}, {"count": "c"}, {}])
+    @pytest.mark.parametrize("field", ["labels", "struct"])
+    async def test_keys_that_are_no_fields_fill_no_mask(
+        self, probe: Probe, field: str, body: dict[str, str]
+    ) -> None:
+        """Those of a map or of free-form JSON are the caller's own."""
+        answer = await probe.ask("PATCH", f"/v1/free/{field}", json=body)
+
+        assert (answer.status, answer.json[field]) == (200, body)
+        assert answer.json.get("updateMask", "") == ""
+
+    async def test_only_patch_fills_a_mask(self, probe: Probe) -> None:
+        answer = await probe.ask("PUT", "/v1/nested/x", json={"count": 2})
+
+        assert "updateMask" not in answer.json
+
+    async def test_an_empty_mask_is_as_none(self, probe: Probe) -> None:
+        answer = await probe.ask("PATCH", "/v1/things/x?updateMask=", json={"count": 0})
+
+        assert answer.json["updateMask"] == "count"
+
+    async def test_null_is_no_body(self, probe: Probe) -> None:
+        await refused(probe, "PATCH", "/v1/things/x", None, data=b"null", headers=JSON)
+
     async def test_a_given_mask_is_kept(self, probe: Probe) -> None:
         for name in ("updateMask", "update_mask"):
             answer = await probe.ask("PATCH", f"/v1/things/x?{name}=someText,tags", json={"count": 3})
@@ -317,22 +315,3 @@ class TestFieldBody:
         await refused(probe, "POST", "/v1/inners", None, json={})
         await refused(probe, "POST", "/v1/scalar", None, json=1)
         assert (await probe.ask("POST", "/v1/inners?scalar=a", json=[])).status == 200
-
-
-class TestRawBody:
-    """`google.api.HttpBody`: bytes of any media type, both ways."""
-
-    async def test_the_body_travels_as_it_is(self, probe: Probe) -> None:
-        for media_type in ("image/png", "application/json", "text/csv; charset=utf-8"):
-            answer = await probe.ask("POST", "/v1/raw", data=b"\x00{", headers={"Content-Type": media_type})
-            assert (answer.status, answer.headers["Content-Type"], answer.body) == (200, media_type, b"\x00{")
-
-    async def test_a_field_may_be_raw(self, probe: Probe) -> None:
-        answer = await probe.ask("PUT", "/v1/raw/name", data=b"a,b", headers={"Content-Type": "text/csv"})
-
-        assert (answer.headers["Content-Type"], answer.body) == ("text/csv", b"a,b")
-
-    async def test_a_doubtful_media_type_becomes_a_safe_one(self, probe: Probe) -> None:
-        answer = await probe.ask("POST", "/v1/raw", data=b"x", headers={"Content-Type": "not a type"})
-
-        assert answer.headers["Content-Type"] == "application/octet-stream"

@@ -4,20 +4,24 @@ import json
 
 import pytest
 
-from edge.problems import FieldProblem, Problem, json_path, problem_response
+from edge.problems import FieldProblem, Problem, invalid_fields
+from edge.rest.failures import json_path
 
 
 def test_a_problem_response_has_every_member() -> None:
-    response = problem_response(
+    problem = Problem(
         409,
         title="Taken",
         detail="Choose another code.",
         reason="CODE_TAKEN",
+        metadata={"code": "abc"},
         code="ALREADY_EXISTS",
         errors=[("code", "is taken"), FieldProblem("other", "too")],
-        instance="r-1",
+        details=[{"@type": "type.googleapis.com/google.rpc.Help", "links": []}],
         headers={"X-Extra": "1"},
     )
+
+    response = problem.response("r-1")
 
     assert json.loads(response.body) == {  # type: ignore[arg-type]
         "type": "about:blank",
@@ -27,7 +31,9 @@ def test_a_problem_response_has_every_member() -> None:
         "instance": "r-1",
         "code": "ALREADY_EXISTS",
         "reason": "CODE_TAKEN",
+        "metadata": {"code": "abc"},
         "errors": [{"field": "code", "message": "is taken"}, {"field": "other", "message": "too"}],
+        "details": [{"@type": "type.googleapis.com/google.rpc.Help", "links": []}],
     }
     assert response.content_type == "application/problem+json"
     assert response.headers["X-Extra"] == "1"
@@ -44,6 +50,35 @@ def test_a_problem_response_has_every_member() -> None:
 def test_owed_headers_are_added(status: int, name: str, value: str) -> None:
     assert Problem(status, detail="x").response().headers[name] == value
     assert Problem(status, detail="x", headers={name: "other"}).response().headers[name] == "other"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "INVALID_ARGUMENT"), (401, "UNAUTHENTICATED"), (403, "PERMISSION_DENIED"), (404, "NOT_FOUND"),
+        (405, "UNIMPLEMENTED"), (406, "INVALID_ARGUMENT"), (408, "DEADLINE_EXCEEDED"), (409, "ABORTED"),
+        (410, "NOT_FOUND"), (413, "RESOURCE_EXHAUSTED"), (414, "INVALID_ARGUMENT"),
+        (415, "INVALID_ARGUMENT"), (417, "INVALID_ARGUMENT"), (429, "RESOURCE_EXHAUSTED"),
+        (431, "INVALID_ARGUMENT"), (499, "CANCELLED"), (500, "INTERNAL"), (501, "UNIMPLEMENTED"),
+        (502, "UNAVAILABLE"), (503, "UNAVAILABLE"), (504, "DEADLINE_EXCEEDED"), (505, "UNIMPLEMENTED"),
+    ],
+)  # fmt: skip
+def test_every_problem_has_a_code(status: int, code: str) -> None:
+    """That of gRPC which comes closest, unless whoever refuses knows better."""
+    assert Problem(status, detail="x").document("r")["code"] == code
+    assert Problem(status, detail="x", code="ABORTED").document("r")["code"] == "ABORTED"
+
+
+@pytest.mark.parametrize(
+    ("errors", "detail"),
+    [
+        ([("a", "is wrong")], "a: is wrong"),
+        ([("", "is wrong")], "is wrong"),
+        ([("a", "is wrong"), ("b", "too")], "a: is wrong (and 1 more, see errors)"),
+    ],
+)
+def test_the_detail_is_the_first_wrong_field(errors: list[tuple[str, str]], detail: str) -> None:
+    assert invalid_fields(errors).detail == detail
 
 
 def test_a_request_id_is_minted_when_none_is_given() -> None:

@@ -1,40 +1,21 @@
 """HTTP rules that the gateway refuses to start with, and what the refusal says."""
 
-from typing import Any
-
 import pytest
-from google.api import annotations_pb2, http_pb2
-from google.protobuf import descriptor_pb2, descriptor_pool
+from google.api import http_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 
 from edge.rest.routes import BadRuleError, read_routes
-from tests.unit.rest.probe import PACKAGE, probe_file
+from tests.unit.rest.probe import probe_file
+from tests.unit.rest.routed import made_up_service
 
 
 def service(*rules: http_pb2.HttpRule, client_streaming: bool = False) -> ServiceDescriptor:
     """A service with one method for each rule."""
-    file = descriptor_pb2.FileDescriptorProto(
-        name="refused.proto", package="refused.v1", syntax="proto3", dependency=["probe.proto"]
+    return made_up_service(
+        {f"Method{number}": rule for number, rule in enumerate(rules)},
+        request="UpdateThingRequest",
+        client_streaming=client_streaming,
     )
-    file.service.add(name="Refused")
-    for number, rule in enumerate(rules):
-        method = file.service[0].method.add(
-            name=f"Method{number}",
-            input_type=f".{PACKAGE}.UpdateThingRequest",
-            output_type=f".{PACKAGE}.Everything",
-            client_streaming=client_streaming,
-        )
-        method.options.Extensions[annotations_pb2.http].CopyFrom(rule)
-    pool = descriptor_pool.DescriptorPool()
-    _copy_with_dependencies(probe_file(), pool)
-    pool.Add(file)
-    return pool.FindServiceByName("refused.v1.Refused")
-
-
-def _copy_with_dependencies(file: Any, pool: descriptor_pool.DescriptorPool) -> None:
-    for dependency in file.dependencies:
-        _copy_with_dependencies(dependency, pool)
-    pool.AddSerializedFile(file.serialized_pb)
 
 
 @pytest.mark.parametrize(
@@ -43,21 +24,55 @@ def _copy_with_dependencies(file: Any, pool: descriptor_pool.DescriptorPool) -> 
         (http_pb2.HttpRule(), "no method and path"),
         (http_pb2.HttpRule(get=""), "template"),
         (http_pb2.HttpRule(get="/v1/{thing_id"), "never closed"),
+        (http_pb2.HttpRule(get="v1/x"), "must begin with '/'"),
+        (http_pb2.HttpRule(get="/"), "a segment is empty"),
+        (http_pb2.HttpRule(get="/v1//x"), "a segment is empty"),
+        (http_pb2.HttpRule(get="/v1/%FF"), "is not UTF-8"),
+        (http_pb2.HttpRule(get="/v1/%0A"), "control character"),
         (http_pb2.HttpRule(get="/v1/**/x"), "last segment"),
+        (http_pb2.HttpRule(get="/v1/{thing_id=**}/x"), "last segment"),
+        (http_pb2.HttpRule(get="/v1/{thing_id=a/**/b}"), "last segment"),
+        (http_pb2.HttpRule(get="/v1/**/{thing_id}"), "last segment"),
         (http_pb2.HttpRule(get="/v1/{thing_id={dry}}"), "must not contain a variable"),
         (http_pb2.HttpRule(get="/v1/{nothing}"), "no field nothing"),
         (http_pb2.HttpRule(get="/v1/{thing.nothing}"), "no field nothing"),
         (http_pb2.HttpRule(get="/v1/{thing_id.x}"), "no fields"),
         (http_pb2.HttpRule(get="/v1/{thing}"), "singular scalar"),
         (http_pb2.HttpRule(get="/v1/{thing.tags}"), "singular scalar"),
+        (http_pb2.HttpRule(get="/v1/{thing.tags.x}"), "no fields"),
+        (http_pb2.HttpRule(get="/v1/{update_mask.paths}"), "no fields"),
+        (http_pb2.HttpRule(get="/v1/{thing.count=a/*}"), "only a string holds several segments"),
+        (http_pb2.HttpRule(get="/v1/{dry=**}"), "only a string holds several segments"),
         (http_pb2.HttpRule(get="/v1/{thing_id}/{thingId}"), "bound twice"),
+        (http_pb2.HttpRule(get="/v1/{thing_id}/{thing_id=**}"), "bound twice"),
         (http_pb2.HttpRule(get="/v1/x", body="*"), "GET must not have a body"),
+        (http_pb2.HttpRule(get="/v1/x", body="thing"), "GET must not have a body"),
+        (
+            http_pb2.HttpRule(custom=http_pb2.CustomHttpPattern(kind="HEAD", path="/v1/x"), body="*"),
+            "HEAD must not have a body",
+        ),
         (http_pb2.HttpRule(post="/v1/x", body="nothing"), "body names nothing"),
         (http_pb2.HttpRule(post="/v1/x", body="thing.tags"), "body names thing.tags"),
         (http_pb2.HttpRule(post="/v1/{thing_id}", body="thing_id"), "bound twice"),
         (http_pb2.HttpRule(get="/v1/x", response_body="nothing"), "response_body names nothing"),
         (http_pb2.HttpRule(get="/v1/x", response_body="*"), "response_body names *"),
-        (http_pb2.HttpRule(custom=http_pb2.CustomHttpPattern(path="/v1/x")), "no kind"),
+        (http_pb2.HttpRule(custom=http_pb2.CustomHttpPattern(path="/v1/x")), "is no HTTP method"),
+        (http_pb2.HttpRule(custom=http_pb2.CustomHttpPattern(kind="A B", path="/v1/x")), "is no HTTP method"),
+        (http_pb2.HttpRule(selector="other.v1.Service.Method", get="/v1/x"), "selector names another method"),
+        (
+            http_pb2.HttpRule(get="/v1/x", additional_bindings=[http_pb2.HttpRule()]),
+            "no method and path",
+        ),
+        (
+            http_pb2.HttpRule(
+                get="/v1/x", additional_bindings=[http_pb2.HttpRule(selector="made.up.v1.MadeUp.Method0")]
+            ),
+            "must not have a selector",
+        ),
+        (
+            http_pb2.HttpRule(get="/v1/x", additional_bindings=[http_pb2.HttpRule(get="/v1/{nothing}")]),
+            "no field nothing",
+        ),
         (
             http_pb2.HttpRule(
                 get="/v1/x",
@@ -75,7 +90,7 @@ def test_a_bad_rule_is_refused_with_method_and_reason(rule: http_pb2.HttpRule, r
     with pytest.raises(BadRuleError) as refusal:
         read_routes([service(rule)])
 
-    assert str(refusal.value).startswith("refused.v1.Refused.Method0: ")
+    assert str(refusal.value).startswith("made.up.v1.MadeUp.Method0: ")
     assert reason in str(refusal.value)
 
 
@@ -83,8 +98,33 @@ def test_two_methods_of_one_shape_are_refused() -> None:
     """The refusal names both."""
     rules = http_pb2.HttpRule(get="/v1/{thing_id}"), http_pb2.HttpRule(get="/v1/{thing.some_text}")
 
-    with pytest.raises(BadRuleError, match=r"Method1: refused\.v1\.Refused\.Method0 has a rule"):
+    with pytest.raises(BadRuleError, match=r"Method1: made\.up\.v1\.MadeUp\.Method0 has a rule"):
         read_routes([service(*rules)])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("/v1/{thing_id}", "/v1/*"),
+        ("/v1/{thing_id=a/*}", "/v1/a/{thing.some_text}"),
+        ("/v1/{thing_id=**}", "/v1/**"),
+        ("/v1/{thing_id}:go", "/v1/{thing.some_text}:go"),
+    ],
+)
+def test_a_shape_is_a_shape_however_it_is_spelled(first: str, second: str) -> None:
+    """Also when it comes with an additional binding; another HTTP method makes another shape."""
+    with_binding = http_pb2.HttpRule(put="/v1/y", additional_bindings=[http_pb2.HttpRule(get=second)])
+    other_method = http_pb2.HttpRule(put="/v1/y", additional_bindings=[http_pb2.HttpRule(delete=second)])
+
+    with pytest.raises(BadRuleError, match=r"Method1: .*Method0 has a rule of the same shape"):
+        read_routes([service(http_pb2.HttpRule(get=first), with_binding)])
+    assert len(read_routes([service(http_pb2.HttpRule(get=first), other_method)]).rules()) == 3
+
+
+def test_a_rule_may_name_its_own_method() -> None:
+    selected = http_pb2.HttpRule(selector="made.up.v1.MadeUp.Method0", get="/v1/x")
+
+    assert len(read_routes([service(selected)]).rules()) == 1
 
 
 def test_a_client_stream_is_refused() -> None:

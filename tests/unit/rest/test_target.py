@@ -68,6 +68,7 @@ def test_a_path_is_decoded_once(raw: str, texts: list[str]) -> None:
         ("", []),
         ("a=b", [("a", "b")]),
         ("a=b+c%2Bd", [("a", "b c+d")]),
+        ("a=b+c", [("a", "b c")]),
         ("a+b=c", [("a b", "c")]),
         ("a=b=c", [("a", "b=c")]),
         ("a", [("a", "")]),

@@ -32,6 +32,8 @@ A, B = Variable(("a",), 0, 1, False), Variable(("b",), 1, 2, False)
         ("/v1/{a}:cancel", Template(("v1", ONE), (Variable(("a",), 1, 2, False),), "cancel")),
         ("/v1/{a=**}:cancel", Template(("v1", REST), (Variable(("a",), 1, None, True),), "cancel")),
         ("/v1/*:go", Template(("v1", ONE), (), "go")),
+        ("/v1/things:c%61ncel", Template(("v1", "things"), (), "cancel")),
+        ("/v1/a%2Fb", Template(("v1", "a/b"), (), None)),
         ("/v1/a%20b", Template(("v1", "a b"), (), None)),
         ("/v1/a:b/c", Template(("v1", "a:b", "c"), (), None)),
         ("/v1/~@!$&'()+,;=", Template(("v1", "~@!$&'()+,;="), (), None)),
@@ -52,6 +54,8 @@ def test_a_template_is_parsed(text: str, parsed: Template) -> None:
         "/v1/{a b}",
         "/v1/a:", "/v1/{a}:", "/v1/:x:", "/v1/a:*", "/v1/a:{b}", "/v1/a?b", "/v1/a#b", "/v1/a b", "/v1/ä",
         "/v1/%", "/v1/%2", "/v1/%zz", "/v1/.", "/v1/..", "/v1/%2e%2E", "/v1/:go", "/v1/a:b{c}",
+        "/v1/%FF", "/v1/%C3", "/v1/a:%FF", "/v1/%00", "/v1/%7F", "/v1/%C2%80", "/v1/a:%0A", "/v1/a%2F..",
+        "/v1/a%2F..%2Fb", "/v1/a\n", "/v1/a\\b", "/v1/<a>",
     ],
 )  # fmt: skip
 def test_a_template_outside_the_grammar_is_refused(text: str) -> None:
