@@ -2,8 +2,8 @@
 
 import uvloop
 
-from edge.lifetime import run
 from edge.logs import configure_logs
+from edge.process import run
 from edge.settings import load_settings
 
 

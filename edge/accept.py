@@ -1,7 +1,10 @@
-"""Chooses between a page for people and a problem document for programs by the Accept header."""
+"""Reads what a client would rather have: a page or a problem document, compressed or plain."""
 
+import re
 from functools import lru_cache
 
+_QUALITY = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?", re.ASCII)
+_LINE_TYPES = ("application/x-ndjson", "application/json")
 _PROBLEM_TYPES = ("application/problem+json", "application/json")
 
 
@@ -19,6 +22,25 @@ def prefers_html(accept: str) -> bool:
     return html > problem
 
 
+@lru_cache(maxsize=1024)
+def prefers_gzip(accept_encoding: str) -> bool:
+    """Whether gzip serves this client at least as well as a plain body. Silence means plain."""
+    weights = _weights(accept_encoding)
+    gzip = next((weights[name] for name in ("gzip", "x-gzip", "*") if name in weights), 0.0)
+    return gzip > 0 and gzip >= weights.get("identity", 0.0)
+
+
+@lru_cache(maxsize=1024)
+def prefers_events(accept: str) -> bool:
+    """Whether server-sent events serve this client better than lines of JSON; a tie needs them by name."""
+    weights = _weights(accept)
+    events = _weight_of("text/event-stream", weights)
+    lines = max(_weight_of(media_type, weights) for media_type in _LINE_TYPES)
+    if events == lines:
+        return events > 0 and "text/event-stream" in weights
+    return events > lines
+
+
 def _weights(accept: str) -> dict[str, float]:
     weights: dict[str, float] = {}
     for item in accept.split(","):
@@ -28,10 +50,7 @@ def _weights(accept: str) -> dict[str, float]:
 
 
 def _quality(text: str) -> float:
-    try:
-        return min(max(float(text), 0.0), 1.0)
-    except ValueError:
-        return 0.0
+    return float(text) if _QUALITY.fullmatch(text) else 0.0
 
 
 def _weight_of(media_type: str, weights: dict[str, float]) -> float:

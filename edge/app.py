@@ -6,28 +6,30 @@ from collections.abc import AsyncIterator
 
 import grpc
 from aiohttp import web
+from google.protobuf.descriptor import MethodDescriptor
 
 from edge import classification
-from edge.answers import AnswerHeads
-from edge.client_address import ClientAddresses
+from edge.bare_app import ADDRESSES, HEADS, METRICS, REQUEST_IDS, make_bare_app
 from edge.cookies import ClickCookie
+from edge.documents import add_documents
 from edge.forwarding import forward_with_client
 from edge.front import Front
 from edge.health import Health
+from edge.limits import USUAL_LIMITS, Limits
 from edge.link_resolver import LinkResolver
 from edge.lookup import FRESH_SECONDS, LinkLookup
-from edge.metrics import EdgeMetrics, MetricsServer
-from edge.middleware import answer_problems, finish_headers, measure_routes, name_requests
+from edge.metrics import MetricsServer
+from edge.read_only import read_only
 from edge.recording import ClickRecorder
 from edge.redirects import Redirects
 from edge.redis_clock import RedisClock
-from edge.request_ids import RequestIds
-from edge.rest.gateway import EVERY_PATH, Gateway
+from edge.rest.gateway import EVERY_PATH, USUAL_DEADLINE, Gateway
 from edge.settings import Settings
 from edge.visitors import VisitorHashes
 from millrace.affiliate.v1 import affiliate_service_pb2
 from millrace.catalog.v1 import catalog_service_pb2
 from millrace.channel import open_channel
+from millrace.rpc.v1 import deadline_pb2
 from millrace.streams.keys import StreamKeys
 from millrace.streams.link_cache import LinkCache, MissCache
 from millrace.streams.redis_pipe import PipeliningRedis
@@ -40,10 +42,7 @@ SERVICES = (
 LOOP_LAG_SECONDS = 0.5
 
 SETTINGS = web.AppKey("settings", Settings)
-METRICS = web.AppKey("metrics", EdgeMetrics)
-HEADS = web.AppKey("heads", AnswerHeads)
-REQUEST_IDS = web.AppKey("request_ids", RequestIds)
-ADDRESSES = web.AppKey("addresses", ClientAddresses)
+LIMITS = web.AppKey("limits", Limits)
 REDIS = web.AppKey("redis", PipeliningRedis)
 CHANNEL = web.AppKey("channel", grpc.aio.Channel)
 REDIRECTS = web.AppKey("redirects", Redirects)
@@ -51,23 +50,24 @@ HEALTH = web.AppKey("health", Health)
 GATEWAY = web.AppKey("gateway", Gateway)
 
 
-def make_app(settings: Settings) -> web.Application:
+def make_app(settings: Settings, limits: Limits = USUAL_LIMITS) -> web.Application:
     """Build the application; its resources open when its runner is set up."""
-    metrics, heads, request_ids = EdgeMetrics(), AnswerHeads(), RequestIds()
-    app = web.Application(
-        middlewares=[name_requests(request_ids), measure_routes(metrics), answer_problems(metrics)],
-    )
+    app = make_bare_app(trusted_proxies=settings.trusted_proxies, cors_origins=settings.cors_origins)
     app[SETTINGS] = settings
-    app[METRICS] = metrics
-    app[HEADS] = heads
-    app[REQUEST_IDS] = request_ids
-    app[ADDRESSES] = ClientAddresses(settings.trusted_proxies)
-    app.on_response_prepare.append(finish_headers(heads))
+    app[LIMITS] = limits
     app.cleanup_ctx.extend([serve_metrics, hold_redis, hold_channel, make_redirects, make_health, watch_loop])
-    app.router.add_get("/healthz", answer_healthz)
-    app.router.add_get("/readyz", answer_readyz)
+    app.router.add_route("*", "/healthz", read_only(answer_healthz))
+    app.router.add_route("*", "/readyz", read_only(answer_readyz))
+    add_documents(app, describe_interface)
     app.router.add_route("*", EVERY_PATH, translate)
     return app
+
+
+def describe_interface() -> bytes:
+    """Make the OpenAPI document: a third of a second's work, and most edges are never asked for it."""
+    from edge.openapi.millrace import millrace_document_bytes  # noqa: PLC0415 - a quarter of the start's time
+
+    return millrace_document_bytes()
 
 
 async def answer_healthz(request: web.Request) -> web.StreamResponse:
@@ -86,12 +86,13 @@ def make_front(app: web.Application, inner: web.Server) -> Front:
     """Put the redirect in front of a started application."""
     return Front(
         inner,
-        app[REDIRECTS],
+        app[REDIRECTS].answer,
         heads=app[HEADS],
         request_ids=app[REQUEST_IDS],
         addresses=app[ADDRESSES],
         metrics=app[METRICS],
         max_connections_per_address=app[SETTINGS].max_connections_per_address,
+        limits=app[LIMITS],
     )
 
 
@@ -117,10 +118,23 @@ async def hold_redis(app: web.Application) -> AsyncIterator[None]:
 
 
 async def hold_channel(app: web.Application) -> AsyncIterator[None]:
+    heads = app[HEADS]
     async with open_channel(app[SETTINGS].grpc_target, SERVICES) as channel:
         app[CHANNEL] = channel
-        app[GATEWAY] = Gateway(SERVICES, channel, forward_metadata=forward_with_client(app[ADDRESSES]))
+        app[GATEWAY] = Gateway(
+            SERVICES,
+            channel,
+            deadline_of=declared_deadline,
+            forward_metadata=forward_with_client(app[ADDRESSES]),
+            is_stopping=lambda: heads.closing,
+        )
         yield
+
+
+def declared_deadline(method: MethodDescriptor) -> float:
+    """Seconds that the contract gives a method, or the usual where it says nothing."""
+    declared = method.GetOptions().Extensions[deadline_pb2.deadline]
+    return declared.ToTimedelta().total_seconds() or USUAL_DEADLINE(method)
 
 
 async def make_redirects(app: web.Application) -> AsyncIterator[None]:
@@ -178,7 +192,8 @@ async def make_health(app: web.Application) -> AsyncIterator[None]:
             state = channel.get_state()
         return "up" if state is grpc.ChannelConnectivity.READY else "down"
 
-    app[HEALTH] = Health({"redis": redis_state, "server": server_state})
+    heads = app[HEADS]
+    app[HEALTH] = Health({"redis": redis_state, "server": server_state}, is_stopping=lambda: heads.closing)
     yield
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
-from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
 from edge.client_address import NOBODY
+from edge.guarded_protocol import GuardedProtocol
 from edge.request_head import RequestHead
 
 if TYPE_CHECKING:
@@ -21,40 +21,25 @@ if TYPE_CHECKING:
 
 PREFIX = "/l/"
 
-HEAD_DEADLINE_SECONDS = 10.0
-# Also the deadline of a request's head on a connection that has served one before.
-IDLE_SECONDS = 65.0
-MAX_LINE_BYTES = 8190
-MAX_HEADERS = 100
 
-
-class Connection(RequestHandler):
+class Connection(GuardedProtocol):
     """A connection that follows links until its client asks for something else.
 
     aiohttp spends two tasks' turns, a request, a writer and a response on each request, which is more than a
     redirect costs altogether. So every connection begins in the loop below; the first request that is not
-    a plain one for a link hands it over to aiohttp's loop, for good. A client that is silent at the start,
-    or one of too many from its address, is cut off.
+    a plain one for a link hands it over to aiohttp's loop, for good. A client that is one of too many from
+    its address is cut off.
     """
 
-    __slots__ = ("_admitted", "_follows_links", "_front", "_head_deadline", "_sent_all", "peer")
+    __slots__ = ("_admitted", "_follows_links", "_front", "_sent_all", "peer")
 
     def __init__(self, front: "Front", **settings: Any) -> None:
-        super().__init__(
-            front,
-            access_log=None,  # type: ignore[arg-type] # None is how aiohttp is told not to log
-            keepalive_timeout=IDLE_SECONDS,
-            max_line_size=MAX_LINE_BYTES,
-            max_field_size=MAX_LINE_BYTES,
-            max_headers=MAX_HEADERS,
-            **settings,
-        )
+        super().__init__(front, front.limits, front.refused, **settings)
         self.peer = NOBODY
         self._front = front
         self._admitted = False
-        self._follows_links = True
+        self._follows_links = front.follows_links
         self._sent_all = False
-        self._head_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         name = transport.get_extra_info("peername")
@@ -64,11 +49,8 @@ class Connection(RequestHandler):
             transport.close()
             return
         super().connection_made(transport)
-        self._head_deadline = self._loop.call_later(HEAD_DEADLINE_SECONDS, self._cut_if_silent)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._head_deadline is not None:
-            self._head_deadline.cancel()
         if self._admitted:
             self._front.release(self.peer)
         super().connection_lost(exc)
@@ -83,6 +65,21 @@ class Connection(RequestHandler):
 
     async def start(self) -> None:
         """Serve the connection to its end."""
+        try:
+            if not self._follows_links or await self._follow_links():
+                self._follows_links = False
+                await super().start()
+        except ConnectionError:
+            self.force_close()  # the client left while its answers waited for it
+        except Exception as error:  # noqa: BLE001 - a task that dies would leave its client waiting
+            self._front.note_failure(error)
+            self.force_close()
+        finally:
+            if self.transport is not None and self.transport.is_closing():
+                self._see_it_end(self.transport)
+
+    async def _follow_links(self) -> bool:
+        """Follow links until there is another request to serve; false when the connection is at its end."""
         messages = self._messages
         while not self._force_close:
             if not messages:
@@ -95,17 +92,16 @@ class Connection(RequestHandler):
                     self._waiter = None
             message, payload = messages[0]
             if not _is_plain_link_request(message, payload):
-                self._follows_links = False
                 if self._sent_all:
                     self.close()  # after one more answer: no other event would end that loop
-                await super().start()
-                return
+                return True
             if not await self._follow_link(message):
                 break
-            self._await_next_within(IDLE_SECONDS)
+            self._await_next_within(self.limits.idle_seconds)
         if self.transport is not None and not self._force_close:
             self._task_handler = None
             self.transport.close()
+        return False
 
     async def _follow_link(self, message: RawRequestMessage) -> bool:
         """Answer the first message; says whether the connection goes on."""
@@ -151,11 +147,6 @@ class Connection(RequestHandler):
             raise ConnectionError("The answer has begun; nothing else can be said on this connection")
         return self._front.answer_error(request, status, exc)
 
-    def _cut_if_silent(self) -> None:
-        if self._request_count == 0:
-            self._front.refused["slow_head"] += 1
-            self.force_close()
-
 
 def _begins_with_link(messages: Sequence[tuple[object, object]]) -> bool:
     return bool(messages) and _is_plain_link_request(*messages[0])
@@ -164,6 +155,7 @@ def _begins_with_link(messages: Sequence[tuple[object, object]]) -> bool:
 def _is_plain_link_request(message: object, payload: object) -> TypeGuard[RawRequestMessage]:
     return (
         isinstance(message, RawRequestMessage)
+        and message.path is not None  # as in `CONNECT` without a target
         and message.path.startswith(PREFIX)
         and payload is EMPTY_PAYLOAD
         and not message.upgrade

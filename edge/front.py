@@ -2,45 +2,50 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
-from aiohttp import HttpVersion, HttpVersion10, HttpVersion11, web
-from aiohttp.http_exceptions import ContentEncodingError, LineTooLong
+from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
+from multidict import CIMultiDictProxy
+from yarl import URL
 
 from edge.answers import Answer, AnswerHeads, PreparedResponse
 from edge.client_address import NOBODY, ClientAddresses, Peer
 from edge.connections import PREFIX, Connection
-from edge.hosts import is_valid_host
+from edge.guarded_protocol import GuardedProtocol
+from edge.limits import USUAL_LIMITS, Limits
 from edge.metrics import EdgeMetrics
 from edge.problems import Problem
-from edge.redirects import Redirects
+from edge.refusals import (
+    MALFORMED,
+    UNKNOWN_METHOD,
+    WRONG_EXPECTATION,
+    WRONG_TARGET,
+    Refusal,
+    RefusedError,
+    refusal_of_request,
+)
 from edge.request_head import RequestHead
 from edge.request_ids import RequestIds
+from edge.request_keys import EXPECTS_CONTINUE
 
 log = structlog.get_logger()
 
-_MALFORMED = Problem(400, detail="The request is not well-formed HTTP.", code="INVALID_ARGUMENT")
-_TOO_LONG = Problem(431, detail="The request line or a header is too long.", code="INVALID_ARGUMENT")
-_WRONG_HOST = Problem(400, detail="Send exactly one valid Host header.", code="INVALID_ARGUMENT")
-_WRONG_VERSION = Problem(505, detail="HTTP/1.0 and HTTP/1.1 are spoken here.", code="UNIMPLEMENTED")
-_WRONG_EXPECTATION = Problem(417, detail="Expect nothing but 100-continue.", code="INVALID_ARGUMENT")
-_WRONG_CODING = Problem(
-    415,
-    detail="Send the body plain or with gzip.",
-    code="INVALID_ARGUMENT",
-    headers={"Accept-Encoding": "gzip"},
-)
+# Answers a request below `/l/`, and never raises.
+Redirect = Callable[[RequestHead], Awaitable[Answer]]
+
+_EVERY_METHOD = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _UNFORESEEN = Problem(500, detail="The request could not be completed.", code="INTERNAL")
 
 
 class Front(web.Server):
-    """The server that clients connect to. `inner` is the application's, which gets what is no link.
+    """The server that clients connect to. `inner` is the application's, which gets what is no link; and
+    everything, where no `redirect` is given.
 
     Also keeps the books of connections: how many each address has.
     """
@@ -48,27 +53,36 @@ class Front(web.Server):
     def __init__(
         self,
         inner: web.Server,
-        redirects: Redirects,
+        redirect: Redirect | None,
         *,
         heads: AnswerHeads,
         request_ids: RequestIds,
         addresses: ClientAddresses,
         metrics: EdgeMetrics,
         max_connections_per_address: int,
+        limits: Limits = USUAL_LIMITS,
     ) -> None:
         super().__init__(self._dispatch, request_factory=self._make_request_for)
         self._inner = inner
-        self._redirect = redirects.answer
+        self._redirect = redirect
+        self.limits = limits
+        self.follows_links = redirect is not None
         self._heads = heads
         self._request_ids = request_ids
         self._metrics = metrics
         self._max_per_address = max_connections_per_address
         self._per_address: Counter[bytes] = Counter()
         self.addresses = addresses
-        self.refused = metrics.connections_refused
+        self.refused = metrics.refused
+        metrics.gauge("connections_open", "Connections of clients", lambda: len(self._connections))
 
     def __call__(self) -> Connection:
         return Connection(self, loop=self._loop)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any client waits for an answer or for the rest of one."""
+        return any(isinstance(each, GuardedProtocol) and each.is_busy for each in self._connections)
 
     def admit(self, peer: Peer) -> bool:
         """Count a new connection in, unless its address has too many. Our own proxies may have any number."""
@@ -86,18 +100,25 @@ class Front(web.Server):
 
     def answer_link(self, head: RequestHead) -> Awaitable[Answer]:
         """Answer a request below `/l/`. Never raises: what nobody foresaw becomes an answer, too."""
-        problem = _refusal(head.version, head.headers.get("Host"))
-        return self._redirect(head) if problem is None else self._refuse(head, problem)
+        refusal = refusal_of_request(head.version, head.headers)
+        if refusal is not None or self._redirect is None:
+            return self._refuse(head, refusal or MALFORMED)
+        return self._redirect(head)
 
     def answer_error(self, request: BaseRequest, status: int, exc: BaseException | None) -> PreparedResponse:
         """Answer a request that could not be parsed, or whose handler failed outside every middleware."""
-        if status == 400:
-            log.debug("request_not_parsed", kind=type(exc).__name__)
-            self.refused["malformed"] += 1
-            return self._closing_answer(request, _parsing_problem(exc))
-        log.error("request_failed", exc_info=exc)
+        if status != 400:
+            self.note_failure(exc)
+            return self._closing_answer(request, _UNFORESEEN)
+        refusal = exc.refusal if isinstance(exc, RefusedError) else MALFORMED
+        log.debug("request_refused", kind=refusal.kind)
+        self.refused[refusal.kind] += 1
+        return self._closing_answer(request, refusal.problem)
+
+    def note_failure(self, error: BaseException | None) -> None:
+        """Log and count what nobody foresaw."""
+        log.error("request_failed", exc_info=error)
         self._metrics.unforeseen_errors += 1
-        return self._closing_answer(request, _UNFORESEEN)
 
     def _closing_answer(self, request: BaseRequest, problem: Problem) -> PreparedResponse:
         return PreparedResponse(
@@ -112,53 +133,78 @@ class Front(web.Server):
         writer: Any,
         task: "asyncio.Task[None]",
     ) -> BaseRequest:
-        if message.url.absolute and message.method != "CONNECT":
+        if message.path is None:  # as in `CONNECT` without a target
+            message = message._replace(path="", url=URL("/"))
+        if message.upgrade:
+            # There is nothing to upgrade to; and what follows such a request the parser may have lost.
+            message = message._replace(should_close=True)
+        expects_continue = False
+        if "Expect" in message.headers and _is_expectation_met(message):
+            # Otherwise aiohttp would ask for the body before anybody has said that it is wanted.
+            expects_continue = message.version == HttpVersion11
+            message = message._replace(headers=_without(message.headers, "Expect"))
+        if message.url.absolute and message.method != "CONNECT" and not _is_wrong_target(message):
             # The form that a client of a proxy sends, which every server has to take (RFC 9112, 3.2.2).
             url = message.url.relative()
             message = message._replace(path=str(url), url=url)
-        return self._inner.request_factory(message, payload, protocol, writer, task)
+        request = self._inner.request_factory(message, payload, protocol, writer, task)
+        if expects_continue:
+            request[EXPECTS_CONTINUE] = True
+        return request
 
     def _dispatch(self, request: BaseRequest) -> Awaitable[web.StreamResponse]:
-        if request.raw_path.startswith(PREFIX):
+        if self.follows_links and request.raw_path.startswith(PREFIX):
             return self._answer_link_for_aiohttp(request)
-        problem = _refusal(request.version, request.headers.get("Host")) or _unmet_expectation(request)
-        if problem is not None:
-            return self._refuse_for_aiohttp(request, problem)
+        message = request._message
+        refusal = refusal_of_request(message.version, message.headers)
+        if refusal is None and message.method == "CONNECT":
+            refusal = UNKNOWN_METHOD
+        if refusal is None and "Expect" in message.headers:
+            refusal = WRONG_EXPECTATION
+        if refusal is None and _is_wrong_target(message):
+            refusal = WRONG_TARGET
+        if refusal is not None:
+            return self._refuse_for_aiohttp(request, refusal)
+        if message.path == "*":
+            return self._answer_asterisk(request)
         return self._inner.request_handler(request)
 
     async def _answer_link_for_aiohttp(self, request: BaseRequest) -> web.StreamResponse:
         return PreparedResponse(await self.answer_link(_head_of(request)))
 
-    async def _refuse_for_aiohttp(self, request: BaseRequest, problem: Problem) -> web.StreamResponse:
-        return PreparedResponse(await self._refuse(_head_of(request), problem))
+    async def _refuse_for_aiohttp(self, request: BaseRequest, refusal: Refusal) -> web.StreamResponse:
+        return PreparedResponse(await self._refuse(_head_of(request), refusal))
 
-    async def _refuse(self, head: RequestHead, problem: Problem) -> Answer:
-        self.refused["malformed"] += 1
-        return self._heads.refuse(head, problem, self._request_ids.choose(None))
+    async def _answer_asterisk(self, request: BaseRequest) -> web.StreamResponse:
+        """OPTIONS for the server as a whole: what some path or other takes."""
+        head, request_id = _head_of(request), self._request_ids.choose(None)
+        return PreparedResponse(self._heads.frame(head, 204, request_id, f"Allow: {_EVERY_METHOD}\r\n"))
 
-
-def _refusal(version: HttpVersion, host: str | None) -> Problem | None:
-    """Why a request is not served whatever it asks for. HTTP/1.0 may come without a Host."""
-    if version is not HttpVersion11 and version is not HttpVersion10:
-        return _WRONG_VERSION
-    if host is not None and not is_valid_host(host):
-        return _WRONG_HOST
-    return None
+    async def _refuse(self, head: RequestHead, refusal: Refusal) -> Answer:
+        self.refused[refusal.kind] += 1
+        return self._heads.refuse(head, refusal.problem, self._request_ids.choose(None))
 
 
-def _unmet_expectation(request: BaseRequest) -> Problem | None:
-    """aiohttp would refuse in plain text, and repeat what the client wrote. HTTP/1.0 expects nothing."""
-    expected = request.headers.get("Expect")
-    if expected is None or request.version is not HttpVersion11 or expected.lower() == "100-continue":
-        return None
-    return _WRONG_EXPECTATION
+def _is_expectation_met(message: RawRequestMessage) -> bool:
+    """HTTP/1.0 expects nothing, whatever it says."""
+    wishes = message.headers.getall("Expect")
+    return message.version == HttpVersion10 or all(wish.lower() == "100-continue" for wish in wishes)
 
 
-def _parsing_problem(exc: BaseException | None) -> Problem:
-    if isinstance(exc, LineTooLong):
-        return _TOO_LONG
-    # Raised for a coding that aiohttp knows and this installation cannot undo, such as br.
-    return _WRONG_CODING if isinstance(exc, ContentEncodingError) else _MALFORMED
+def _without(headers: CIMultiDictProxy[str], name: str) -> CIMultiDictProxy[str]:
+    rest = headers.copy()
+    rest.popall(name)
+    return CIMultiDictProxy(rest)
+
+
+def _is_wrong_target(message: RawRequestMessage) -> bool:
+    """Whether this is a URL of another scheme or with credentials, or has a fragment."""
+    url = message.url
+    if not message.path:
+        return True
+    if url.absolute and (url.scheme not in {"http", "https"} or url.raw_user is not None):
+        return message.method != "CONNECT"
+    return "#" in message.path
 
 
 def _head_of(request: BaseRequest) -> RequestHead:

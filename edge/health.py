@@ -3,7 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+import structlog
 from aiohttp import web
+
+log = structlog.get_logger()
 
 # Says in one word how a dependency is; `up` is the only good one.
 Probe = Callable[[], Awaitable[str]]
@@ -18,9 +21,9 @@ class Health:
     only move the same trouble to the other edges.
     """
 
-    def __init__(self, probes: Mapping[str, Probe]) -> None:
+    def __init__(self, probes: Mapping[str, Probe], *, is_stopping: Callable[[], bool]) -> None:
         self._probes = probes
-        self.stopping = False
+        self._is_stopping = is_stopping
 
     async def live(self) -> web.Response:
         """Answer 200: the loop turns."""
@@ -28,20 +31,28 @@ class Health:
 
     async def ready(self) -> web.Response:
         """Answer 200 with each dependency's state while any of them is up, else 503; 503 while stopping."""
-        states = dict(zip(self._probes, await asyncio.gather(*map(_ask, self._probes.values())), strict=True))
-        ready = not self.stopping and "up" in states.values()
-        status = "stopping" if self.stopping else "ready" if ready else "unready"
+        states = dict(
+            zip(
+                self._probes,
+                await asyncio.gather(*map(_ask, self._probes, self._probes.values())),
+                strict=True,
+            )
+        )
+        stopping = self._is_stopping()
+        ready = not stopping and "up" in states.values()
+        status = "stopping" if stopping else "ready" if ready else "unready"
         headers = {"Cache-Control": "no-store"} | ({} if ready else {"Retry-After": "1"})
         return web.json_response(
             {"status": status, "dependencies": states}, status=200 if ready else 503, headers=headers
         )
 
 
-async def _ask(probe: Probe) -> str:
+async def _ask(name: str, probe: Probe) -> str:
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             return await probe()
     except TimeoutError:
         return "slow"
     except Exception as error:  # noqa: BLE001 - a broken probe is a state of the dependency, not of the answer
-        return f"down ({type(error).__name__})"
+        log.info("dependency_down", dependency=name, error=type(error).__name__)
+        return "down"

@@ -1,32 +1,39 @@
-"""Runs the edge from first to last: start, warm up, serve, and stop without a failed request."""
+"""Opens the door of a process to clients, and closes it without failing a request."""
 
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
 
 import structlog
 from aiohttp import web
 
-from edge.app import HEADS, HEALTH, METRICS, make_app, make_front
-from edge.settings import Settings
-from edge.sockets import BACKLOG, listening_socket
+from edge.bare_app import HEADS
+from edge.front import Front
+from edge.sockets import BACKLOG
 
 log = structlog.get_logger()
 
 # Clients hear "close" on their answers for this long, and open their next connection elsewhere.
-FAREWELL_SECONDS = 1.0
-FINISH_SECONDS = 10.0
+FAREWELL_SECONDS: Final = 1.0
+# How long a request under way may take from then on.
+FINISH_SECONDS: Final = 10.0
+
+LOOK_EVERY_SECONDS: Final = 0.02
+
+MakeFront = Callable[[web.Application, web.Server], Front]
 
 
-async def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then stop gracefully; a second signal is not needed and ignored."""
+async def until_stopped(door: AbstractAsyncContextManager[str]) -> None:
+    """Hold the door open until SIGTERM or SIGINT. A second signal does not hurry the stop."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with serving(settings) as address:
+    async with door as address:
         log.info("edge_started", address=address)
         await stop.wait()
         log.info("edge_stopping")
@@ -34,26 +41,29 @@ async def run(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, *, farewell_seconds: float = FAREWELL_SECONDS) -> AsyncIterator[str]:
-    """Serve while the context lasts; yields `host:port`.
+async def open_door(
+    app: web.Application,
+    make_front: MakeFront,
+    listening: socket.socket,
+    *,
+    farewell_seconds: float = FAREWELL_SECONDS,
+    finish_seconds: float = FINISH_SECONDS,
+) -> AsyncIterator[str]:
+    """Serve an application made by `make_bare_app` while the context lasts; yields `host:port`.
 
-    Leaving it takes the edge out of service in the order that fails nobody: not ready, no new connections,
-    `Connection: close` on answers, unfinished requests, then the rest.
+    Leaving it takes the process out of service in the order that fails nobody: not ready, no new connections,
+    `Connection: close` on answers, unfinished requests, then the rest. Closes the socket.
     """
-    listening = listening_socket(
-        inherited_fd=settings.edge_fd, host=settings.edge_host, port=settings.edge_port
-    )
     host, port = listening.getsockname()[:2]
-    app = make_app(settings)
     application = web.AppRunner(app, access_log=None)
     try:
         await application.setup()
-        inner = application.server
-        if inner is None:
+        if application.server is None:
             raise RuntimeError("the application's runner has no server after its set-up")
-        front = web.ServerRunner(make_front(app, inner), shutdown_timeout=FINISH_SECONDS)
-        await front.setup()
-        site = web.SockSite(front, listening, backlog=BACKLOG)
+        front = make_front(app, application.server)
+        runner = web.ServerRunner(front)
+        await runner.setup()
+        site = web.SockSite(runner, listening, backlog=BACKLOG)
         await site.start()
         # Everything made so far lives as long as the process: the collector need never look at it again.
         gc.collect()
@@ -61,12 +71,23 @@ async def serving(settings: Settings, *, farewell_seconds: float = FAREWELL_SECO
         try:
             yield f"{host}:{port}"
         finally:
-            app[HEALTH].stopping = True
-            await site.stop()
             app[HEADS].closing = True
+            await site.stop()
             await asyncio.sleep(farewell_seconds)
-            await front.cleanup()
-            # The counters end with the process; what they say of lost clicks should not.
-            log.info("edge_drained", clicks_unrecorded=dict(app[METRICS].clicks_unrecorded))
+            await _finish(front, finish_seconds)
+            await runner.cleanup()
     finally:
         await application.cleanup()
+
+
+async def _finish(front: Front, seconds: float) -> None:
+    """Wait until nobody waits for an answer, then close what is idle; cut off who waits longer than that.
+
+    Connections that a client keeps without using them stay open till then: it may be just about to use one.
+    """
+    loop = asyncio.get_running_loop()
+    end_at = loop.time() + seconds
+    while front.is_busy and loop.time() < end_at:  # noqa: ASYNC110 - aiohttp tells nobody that it is done
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
+    front.pre_shutdown()
+    await front.shutdown(max(LOOK_EVERY_SECONDS, end_at - loop.time()))

@@ -42,7 +42,10 @@ class LinkResolver:
             raise ServerUnavailable("not asked: it did not answer a moment ago")
         request = affiliate_service_pb2.ResolveLinkRequest(short_code=code)
         try:
-            answer = await self._resolve(request, timeout=DEADLINE_SECONDS, metadata=self._metadata)
+            # Between two restarts there may be no server for a moment: that is no reason to give up at once.
+            answer = await self._resolve(
+                request, timeout=DEADLINE_SECONDS, metadata=self._metadata, wait_for_ready=True
+            )
         except grpc.aio.AioRpcError as error:
             if error.code() in {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.INVALID_ARGUMENT}:
                 self._breaker.succeeded()

@@ -58,8 +58,8 @@ class EdgeMetrics(Collector):
         self.clicks_unrecorded: Counter[str] = Counter()
         # By where the link was found: cache, snapshot, server, stale, missing, unavailable.
         self.link_lookups: Counter[str] = Counter()
-        # Connections refused or cut before there was a request: by reason.
-        self.connections_refused: Counter[str] = Counter()
+        # Connections cut and requests refused before anybody looked at what was asked for: by reason.
+        self.refused: Counter[str] = Counter()
         self.unforeseen_errors = 0
 
     def route(self, name: str) -> RouteMeter:
@@ -85,7 +85,7 @@ class EdgeMetrics(Collector):
         yield _counter(
             "link_lookups", "Links looked up, by where they were found", "source", self.link_lookups
         )
-        yield _counter("connections_refused", "Connections cut early", "reason", self.connections_refused)
+        yield _counter("refused", "Connections cut and requests refused at the door", "reason", self.refused)
         unforeseen = Counter({"handler": self.unforeseen_errors})
         yield _counter("unforeseen_errors", "Requests that met a bug", "where", unforeseen)
         for name, (help_text, read) in self._gauges.items():

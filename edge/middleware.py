@@ -11,14 +11,17 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from edge.answers import AnswerHeads
+from edge.guarded_protocol import GuardedProtocol
 from edge.metrics import EdgeMetrics
 from edge.problems import Problem
 from edge.request_ids import RequestIds
-from edge.request_keys import REQUEST_ID, ROUTE
+from edge.request_keys import EXPECTS_CONTINUE, REQUEST_ID, ROUTE
 
 log = structlog.get_logger()
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+# For a page that brings no policy of its own.
+_NOTHING_ALLOWED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _UNFORESEEN = Problem(500, detail="The request could not be completed.", code="INTERNAL")
 
 
@@ -70,16 +73,27 @@ def answer_problems(metrics: EdgeMetrics) -> Middleware:
 
 
 def finish_headers(heads: AnswerHeads) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """Make a signal handler that adds the headers every answer carries and drops the server's banner."""
+    """Make a signal handler that adds the headers every answer carries and drops the server's banner.
+
+    It also ends the connection where the answer says so, at shutdown, and where the client still waits to be
+    told to send a body that nobody wants.
+    """
 
     async def on_response_prepare(request: web.Request, response: web.StreamResponse) -> None:
         headers = response.headers
         headers.popall(hdrs.SERVER, None)
         headers["X-Content-Type-Options"] = "nosniff"
+        headers.setdefault("Referrer-Policy", "no-referrer")
+        headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+        if response.content_type == "text/html":
+            headers.setdefault("Content-Security-Policy", _NOTHING_ALLOWED)
         request_id = request.get(REQUEST_ID)
         if request_id is not None:
             headers["X-Request-Id"] = request_id
-        if heads.closing:
+        unasked = request.get(EXPECTS_CONTINUE) and not request.content.is_eof()
+        if unasked and isinstance(request.protocol, GuardedProtocol):
+            request.protocol.hear_no_more()
+        if unasked or heads.closing or headers.get(hdrs.CONNECTION) == "close":
             headers[hdrs.CONNECTION] = "close"
             response.force_close()
 

@@ -8,3 +8,5 @@ from aiohttp import web
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 # The RPC that a REST request became; metrics are told apart by it.
 ROUTE: Final = web.RequestKey("route", str)
+# Whether the client waits for "100 Continue" before it sends the body; whoever wants the body says so.
+EXPECTS_CONTINUE: Final = web.RequestKey("expects_continue", bool)

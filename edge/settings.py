@@ -1,6 +1,7 @@
 """What the edge process reads from its environment, once. Nothing else in the edge reads the environment."""
 
 import os
+import re
 import sys
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal, Self
@@ -13,6 +14,7 @@ _DEVELOPMENT_COOKIE_KEYS = "dev:development-cookie-secret-that-everybody-knows"
 _DEVELOPMENT_VISITOR_SECRET = "development-visitor-secret-that-everybody-knows"  # noqa: S105
 _SECRET_MIN_LENGTH = 32
 _PREFIX = "MILLRACE_"
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 def _split(value: object) -> object:
@@ -29,6 +31,17 @@ def _networks(value: object) -> object:
 
 
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
+
+
+def _origins(value: object) -> object:
+    parts = _split(value)
+    for part in parts if isinstance(parts, tuple) else ():
+        if part != "*" and not _ORIGIN.fullmatch(str(part)):
+            raise ValueError("write origins as browsers do, `https://shop.example`, in lower case; or `*`")
+    return parts
+
+
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
 
 
 class Settings(BaseSettings):
@@ -48,6 +61,8 @@ class Settings(BaseSettings):
     public_url: str = "http://127.0.0.1:8080"
     trusted_proxies: Networks = ()
     max_connections_per_address: int = Field(default=4096, ge=1)
+    # Whose scripts may read /api/: exact origins, or `*` for everyone's, which then send no credentials.
+    cors_origins: Origins = ()
 
     redis_url: SecretStr
     redis_prefix: str = Field(default="mr", pattern=r"^[A-Za-z0-9_.-]{1,32}$")

@@ -20,6 +20,21 @@ async def link_server() -> AsyncIterator[LinkServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+async def shared_server() -> AsyncIterator[LinkServer]:
+    """A server like `link_server`, for a whole module."""
+    async with LinkServer() as server:  # type: ignore[abstract] # the other methods answer UNIMPLEMENTED
+        server.add("shoe22")
+        yield server
+
+
+@pytest.fixture(scope="module")
+async def shared_edge(redis_server_url: str, shared_server: LinkServer) -> AsyncIterator[Edge]:
+    """A running edge for all the tests of a module: for what leaves no trace but in metrics."""
+    async with running_edge(redis_server_url, shared_server.port, prefix="shared") as running:
+        yield running
+
+
 @pytest.fixture
 def keys(redis_prefix: str) -> StreamKeys:
     """The keys of the edge under test."""

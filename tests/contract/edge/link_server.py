@@ -23,6 +23,7 @@ class LinkServer(AffiliateServiceServicer):
         self.asked: Counter[str] = Counter()
         self.credentials: set[str] = set()
         self.clients: set[str] = set()
+        self.heard: set[str] = set()
         self.delay_seconds = 0.0
         self.failure: grpc.StatusCode | None = None
         self.port = 0
@@ -67,11 +68,23 @@ class LinkServer(AffiliateServiceServicer):
             await context.abort(grpc.StatusCode.NOT_FOUND, "There is no such link.")
         return link
 
+    async def CreateLink(self, request: Any, context: Any) -> Any:  # noqa: N802 - the contract's name
+        """Makes nothing, and says whose wish it was by the destination."""
+        self.asked["CreateLink"] += 1
+        await asyncio.sleep(self.delay_seconds)
+        return link_pb2.Link(short_code="made22", destination_url=request.destination_url)
+
+    async def ListLinks(self, request: Any, context: Any) -> Any:  # noqa: N802 - the contract's name
+        """As many links as the page may hold."""
+        links = [link_pb2.Link(short_code=f"made{number}") for number in range(request.page_size)]
+        return affiliate_service_pb2.ListLinksResponse(links=links)
+
     async def GetProgram(self, request: Any, context: Any) -> Any:  # noqa: N802 - the contract's name
         """Notes whose call it is, and refuses it."""
         self.clients.update(
             str(value) for key, value in context.invocation_metadata() if key == "x-forwarded-for"
         )
+        self.heard.update(str(value) for _, value in context.invocation_metadata())
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "This server only resolves links.")
 
     async def start(self) -> None:

@@ -11,7 +11,9 @@ import aiohttp
 from pydantic import SecretStr
 from yarl import URL
 
-from edge.lifetime import serving
+from edge.lifetime import FINISH_SECONDS
+from edge.limits import USUAL_LIMITS, Limits
+from edge.process import serving
 from edge.settings import Settings
 from millrace.streams.keys import StreamKeys
 from millrace.streams.records import Click, decode_click
@@ -71,7 +73,14 @@ class Edge:
 
 @asynccontextmanager
 async def running_edge(
-    redis_url: str, grpc_port: int, *, prefix: str = "mr", **changes: Any
+    redis_url: str,
+    grpc_port: int,
+    *,
+    prefix: str = "mr",
+    limits: Limits = USUAL_LIMITS,
+    farewell_seconds: float = 0.0,
+    finish_seconds: float = FINISH_SECONDS,
+    **changes: Any,
 ) -> AsyncIterator[Edge]:
     """Starts an edge that trusts X-Forwarded-For from loopback, and stops it at the end."""
     metrics_port = free_port()
@@ -92,7 +101,9 @@ async def running_edge(
         aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=0)
         ) as session,
-        serving(settings, farewell_seconds=0.0) as address,
+        serving(
+            settings, limits=limits, farewell_seconds=farewell_seconds, finish_seconds=finish_seconds
+        ) as address,
     ):
         yield Edge(address, metrics_port, session)
 

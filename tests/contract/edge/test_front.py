@@ -75,11 +75,12 @@ async def test_exactly_one_valid_host(edge: Edge, path: str, headers: tuple[str,
 async def test_garbage_is_answered_without_echo(edge: Edge, garbage: bytes) -> None:
     """A problem document that says nothing of what was sent, then the end; counted."""
     answer = await edge.raw(garbage)
-    assert answer[:12] in {b"HTTP/1.1 400", b"HTTP/1.1 431"}
+    assert answer[:12] in {b"HTTP/1.1 400", b"HTTP/1.1 414", b"HTTP/1.1 431"}
     assert b"application/problem+json" in answer
     assert b"script" not in answer
     assert b"aaaa" not in answer
-    assert await edge.metric("millrace_edge_connections_refused_total", reason="malformed") == 1
+    kinds = ("malformed", "long_target", "large_head")
+    assert sum([await edge.metric("millrace_edge_refused_total", reason=kind) for kind in kinds]) == 1
 
 
 @pytest.mark.parametrize("version", ["0.9", "2.0"])
@@ -241,6 +242,20 @@ async def test_the_services_learn_who_the_client_is(edge: Edge, link_server: Lin
     """The address that our proxy saw, and none that a client made up."""
     await edge.get("/api/v1/affiliate/program", visitor="6.6.6.6, 198.51.100.7")
     assert link_server.clients == {"198.51.100.7"}
+
+
+async def test_a_stranger_cannot_say_who_it_is(redis_url: str, link_server: LinkServer) -> None:
+    """What it claims of itself is not passed on: the services hear of the address that it has."""
+    claims = {
+        "X_Forwarded_For": "6.6.6.6",
+        "X_Forwarded_Host": "evil.example",
+        "X_Real_IP": "6.6.6.6",
+        "Forwarded": "for=6.6.6.6",
+    }
+    async with running_edge(redis_url, link_server.port, trusted_proxies=()) as edge:
+        await edge.get("/api/v1/affiliate/program", visitor="6.6.6.6", **claims)
+    assert link_server.clients == {"127.0.0.1"}
+    assert not any("6.6.6.6" in value or "evil" in value for value in link_server.heard)
 
 
 async def test_routes_are_measured_by_name(edge: Edge) -> None:

@@ -84,6 +84,23 @@ async def test_a_graceful_stop_fails_nobody(
     slow_writer.close()
 
 
+async def test_a_second_signal_does_not_hurry_the_stop(subject: EdgeProcess, link_server: LinkServer) -> None:
+    """Whoever sends it twice gets the same stop: the request under way is finished."""
+    reader, writer = await subject.connect()
+    link_server.add("slow22")
+    link_server.delay_seconds = 0.7
+    writer.write(HEAD.replace(b"shoe22", b"slow22"))
+    async with asyncio.timeout(5):
+        while not link_server.asked["slow22"]:
+            await asyncio.sleep(0.01)
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+        subject.process.send_signal(number)
+        await asyncio.sleep(0.1)
+    assert (await reader.read()).startswith(b"HTTP/1.1 302 ")
+    assert await asyncio.wait_for(subject.process.wait(), 10) == 0
+    writer.close()
+
+
 async def test_without_settings_it_does_not_start() -> None:
     """It names what is missing and leaves with an error."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_")}

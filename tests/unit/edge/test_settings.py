@@ -30,9 +30,18 @@ def settings_of(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> Setti
 
 def test_production_starts_with_secrets_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first cookie key signs; lists are read; secrets do not show."""
-    settings = settings_of(monkeypatch, MILLRACE_TRUSTED_PROXIES="10.0.0.0/8, fd00::/8")
+    settings = settings_of(
+        monkeypatch,
+        MILLRACE_TRUSTED_PROXIES="10.0.0.0/8, fd00::/8",
+        MILLRACE_CORS_ORIGINS="https://shop.example, http://localhost:3000, http://[::1]:3000",
+    )
     assert [key_id for key_id, _ in settings.cookie_signing_keys()] == ["k2", "k1"]
     assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "fd00::/8"]
+    assert settings.cors_origins == (
+        "https://shop.example",
+        "http://localhost:3000",
+        "http://[::1]:3000",
+    )
     assert settings.cookie_secure
     assert "bbbb" not in repr(settings)
 
@@ -51,6 +60,11 @@ def test_production_starts_with_secrets_of_its_own(monkeypatch: pytest.MonkeyPat
         ("MILLRACE_REDIS_URL", None),
         ("MILLRACE_COOKIE_DOMAIN", "a; Secure"),
         ("MILLRACE_TRUSTED_PROXIES", "nonsense"),
+        ("MILLRACE_CORS_ORIGINS", "https://shop.example/"),
+        ("MILLRACE_CORS_ORIGINS", "https://*.shop.example"),
+        ("MILLRACE_CORS_ORIGINS", "shop.example"),
+        ("MILLRACE_CORS_ORIGINS", "https://Shop.example"),
+        ("MILLRACE_CORS_ORIGINS", "null"),
     ],
 )
 def test_production_refuses(monkeypatch: pytest.MonkeyPatch, variable: str, value: str | None) -> None:
