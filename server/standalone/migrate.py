@@ -4,9 +4,32 @@ A process of its own, so that the supervisor never carries the ORM and its migra
 """
 
 import asyncio
-import os
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings
 
 from server.db.migrations import upgrade
+from server.environment import FROM_ENVIRONMENT, complaints, env_file
+
+
+class MigrateSettings(BaseSettings):
+    """`MILLRACE_*` variables, or lines of the file that `MILLRACE_ENV_FILE` names; variables win."""
+
+    model_config = FROM_ENVIRONMENT
+
+    postgres_dsn: SecretStr
+
+
+def main() -> None:
+    """Read the settings and migrate. Exits with a line for each wrong variable, and without any value."""
+    options: dict[str, Any] = {"_env_file": env_file()}
+    try:
+        dsn = MigrateSettings(**options).postgres_dsn.get_secret_value()
+    except ValidationError as error:
+        raise SystemExit(complaints(error)) from None
+    asyncio.run(upgrade(dsn))
+
 
 if __name__ == "__main__":
-    asyncio.run(upgrade(os.environ["MILLRACE_POSTGRES_DSN"]))
+    main()

@@ -1,0 +1,45 @@
+# One image for every process of Millrace. What follows `docker run IMAGE` names the process: edge, server, drain,
+# migrate, …; without a name it says which there are. docker-compose.yml runs them together.
+
+ARG PYTHON=python:3.13.15-slim-trixie
+
+FROM ${PYTHON} AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_PROGRESS_BAR=off PIP_ROOT_USER_ACTION=ignore UV_LINK_MODE=copy
+WORKDIR /build
+# What changes seldom comes first: these layers are kept while only our own code changes.
+COPY requirements-build.lock requirements-runtime.lock ./
+RUN --mount=type=cache,target=/root/.cache \
+    python -m venv --without-pip /opt/millrace \
+ && python -m pip install --require-hashes --only-binary=:all: --no-compile --requirement requirements-build.lock \
+ && python -m uv pip install --python /opt/millrace --require-hashes --only-binary=:all: --requirement requirements-runtime.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY clients clients
+COPY edge edge
+COPY server server
+COPY workers workers
+RUN python -m pip wheel --no-deps --no-build-isolation --no-index --wheel-dir wheels ./clients . \
+ && python -m uv pip install --python /opt/millrace --no-deps --no-index wheels/*.whl \
+ && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/millrace/lib
+
+FROM ${PYTHON}
+# The base has no bytecode of the standard library, and a read-only file system lets no process keep any.
+RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
+    -x '/(site-packages|ensurepip|idlelib|tkinter|turtledemo|lib2to3|pydoc_data)/' /usr/local/lib/python3.*
+COPY --from=build /opt/millrace /opt/millrace
+# The file system may be read-only: nothing of ours writes to it. Modules come from the image alone (SAFEPATH).
+ENV PATH=/opt/millrace/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 PYTHONNOUSERSITE=1 PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 \
+    MILLRACE_EDGE_HOST=0.0.0.0 MILLRACE_EDGE_PORT=8080 \
+    MILLRACE_GRPC_LISTEN=0.0.0.0:50051 \
+    MILLRACE_METRICS_HOST=0.0.0.0 MILLRACE_METRICS_PORT=9100 \
+    MILLRACE_LOG_FORMAT=json
+LABEL org.opencontainers.image.title="Millrace" \
+      org.opencontainers.image.description="The growth backend of a shop: affiliate links, clicks, catalogue, statistics." \
+      org.opencontainers.image.licenses="Apache-2.0"
+WORKDIR /opt/millrace
+# A number, so that an orchestrator can see that it is not root.
+USER 65532:65532
+EXPOSE 8080 50051 9100
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --start-interval=1s CMD ["python", "-m", "server.container", "health"]
+ENTRYPOINT ["python", "-m", "server.container"]
