@@ -30,6 +30,7 @@ class Rpc:
         self, route: Route, channel: grpc.aio.Channel, writers: JsonWriters, calls: CallsUnderWay
     ) -> None:
         self.name = route.rpc.full_name
+        self._channel = channel
         self._calls = calls
         self._is_stream = route.rpc.server_streaming
         self._body_field = route.body.name if route.body is not None else ""
@@ -41,7 +42,9 @@ class Rpc:
 
     def open(self, request: web.Request, payload: bytes, metadata: Metadata, deadline: Deadline) -> HeldCall:
         """Begin a call, to be waited for in the context returned. Raises `Problem` 504 when time is up."""
-        call = self._call(payload, metadata=metadata, timeout=deadline.remaining())
+        # A server that was there a moment ago is waited for: gRPC learns of its going in threads of its own.
+        was_there = self._channel.get_state() is grpc.ChannelConnectivity.READY
+        call = self._call(payload, metadata=metadata, timeout=deadline.remaining(), wait_for_ready=was_there)
         return self._calls.hold(call, request, is_stream=self._is_stream, body_field=self._body_field)
 
     def render(self, wire: bytes) -> tuple[str, bytes]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edge.rest.fields import DURATION, FIELD_MASK, TIMESTAMP, descriptor_of, is_map, is_wrapper, real_oneof
 from edge.rest.routes import Route
+from edge.rest.scalars import NULL_VALUE
 
 # Google's client encodes nothing but the path, so a query text is any text that has no control characters.
 _query_text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
@@ -88,7 +89,9 @@ def _fill_field(
     """Set the field or not; only what a query can spell unless it is for a JSON body."""
     oneof = real_oneof(field)
     is_taken = oneof is not None and message.WhichOneof(oneof) is not None
-    if is_taken or is_map(field) or draw(st.booleans()):
+    # Google's client leaves nulls out of a query.
+    is_null = field.enum_type is not None and field.enum_type.full_name == NULL_VALUE and not is_json
+    if is_taken or is_null or is_map(field) or draw(st.booleans()):
         return
     kind = field.message_type
     if kind is None:

@@ -85,6 +85,14 @@ class Probe:
         async with self.http.request(method, URL(f"{self.base}{path}", encoded=True), **options) as response:
             return Answer(response.status, dict(response.headers), await response.read(), response)
 
+    async def refused(self, method: str, path: str, field: str | None, **options: Any) -> str:
+        """The detail of a 400 that names the field, or none."""
+        answer = await self.ask(method, path, **options)
+        assert answer.status == 400, answer.body
+        named = [error["field"] for error in answer.json.get("errors", [])]
+        assert named == ([] if field is None else [field])
+        return str(answer.json["detail"])
+
     async def ask_raw(self, *lines: str, body: bytes = b"") -> bytes:
         """Send a request byte for byte, and read until the gateway closes the connection."""
         async with self.connection() as (reader, writer):

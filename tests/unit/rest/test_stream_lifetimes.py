@@ -42,7 +42,7 @@ async def test_a_deadline_that_the_contract_gives_a_stream_is_kept_aloud() -> No
         answer = await probe.ask("GET", tell("say:a", "hold"), headers=EVENTS)
 
         assert probe.server.seconds_left is not None
-        assert probe.server.seconds_left <= 1
+        assert probe.server.seconds_left <= 1.1  # gRPC rounds up on the wire
     assert [kind for kind, _ in events(answer)] == ["message", "error"]
     assert events(answer)[-1][1]["code"] == "DEADLINE_EXCEEDED"
 

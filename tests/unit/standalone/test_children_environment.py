@@ -28,9 +28,18 @@ def test_the_file_reaches_the_children_without_its_empty_lines(tmp_path: Path) -
     file = tmp_path / "env"
     file.write_text("MILLRACE_EDGE_PORT=\nMILLRACE_LOG_LEVEL=debug\n")
     settings = load_settings({"MILLRACE_ENV_FILE": str(file)})
-    given = own_environment(settings, BACKING, {}, grpc_port=1, edge_port=2)
+    given = own_environment(settings, BACKING, {}, grpc_ports=[1], edge_port=2)
     assert given["MILLRACE_LOG_LEVEL"] == "debug"
     assert not {"MILLRACE_ENV_FILE", "MILLRACE_EDGE_PORT"} & given.keys()
+
+
+@pytest.mark.parametrize(
+    ("ports", "target"), [([1], "127.0.0.1:1"), ([1, 2], "ipv4:127.0.0.1:1,127.0.0.1:2")]
+)
+def test_the_target_names_every_server(ports: list[int], target: str) -> None:
+    """A channel to it spreads its calls over all of them; one server is a plain address for any tool."""
+    given = own_environment(load_settings({}), BACKING, {}, grpc_ports=ports, edge_port=9)
+    assert given["MILLRACE_GRPC_TARGET"] == target
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ def test_variables_win_over_the_file(tmp_path: Path) -> None:
         ("MILLRACE_GRPC_PORT", "http"),
         ("MILLRACE_EDGE_PROCESSES", "-1"),
         ("MILLRACE_EDGE_PROCESSES", "1.5"),
+        ("MILLRACE_SERVER_PROCESSES", "65"),
         ("MILLRACE_ENV_FILE", "/no/such/file"),
     ],
 )

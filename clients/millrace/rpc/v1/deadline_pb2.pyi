@@ -14,5 +14,6 @@ DESCRIPTOR: _descriptor.FileDescriptor
 DEADLINE_FIELD_NUMBER: _builtins.int
 deadline: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _duration_pb2.Duration]
 """The time that an HTTP request for the method may take, from its first byte
-to the last byte of the answer. Unset means 10 seconds.
+to the last byte of the answer. Unset means 10 seconds, and for a stream
+of answers no end.
 """
