@@ -23,7 +23,7 @@ test: setup ## run every test against real services
 
 chaos: setup ## kill and restart processes many times under load (ROUNDS=10), compare ledgers and answers
 	MILLRACE_CHAOS_ROUNDS=$(or $(ROUNDS),10) $(PYTHON) -m pytest tests/e2e/test_faults.py \
-	  tests/e2e/test_rolling_restarts.py
+	  tests/e2e/test_rolling_restarts.py tests/e2e/test_grpc_journey.py
 
 check: setup ## format, lint, types, import rules, protobuf contract, TypeScript client
 	$(PYTHON) -m ruff format --check .

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 START_SECONDS = 90
 STOP_SECONDS = 30
@@ -40,6 +41,23 @@ class Stack:
         for pid in pids:
             os.kill(pid, signal_number)
         return pids
+
+    def pid_of(self, name: str) -> int:
+        """The process that the supervisor knows under this name, such as `edge-2`."""
+        port = urlsplit(self.endpoints["metrics"][name]).port
+        marked = f"MILLRACE_METRICS_PORT={port}\0".encode()
+        for pid in descendants(self.process.pid):
+            if marked in proc_file(pid, "environ"):
+                return pid
+        raise LookupError(f"no process of this stack is {name} now")
+
+    def news(self) -> list[str]:
+        """What the supervisor has said so far, line by line."""
+        return (self.folder / "stack.log").read_text().splitlines()
+
+    def times_back(self, name: str) -> int:
+        """How often the supervisor has found this child ready again after it ended."""
+        return self.news().count(f"millrace: {name} is back")
 
     async def stop(self) -> None:
         """Ends the stack as Ctrl-C does and waits until it is gone."""
@@ -109,7 +127,12 @@ def descendants(pid: int) -> list[int]:
 
 
 def command_line(pid: int) -> str:
+    return proc_file(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace")
+
+
+def proc_file(pid: int, name: str) -> bytes:
+    """What the kernel says of a process; nothing once it is gone."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return Path(f"/proc/{pid}/{name}").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
-        return ""
+        return b""

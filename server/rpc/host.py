@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import grpc
 import structlog
@@ -17,9 +18,15 @@ from grpc_reflection.v1alpha import reflection
 
 log = structlog.get_logger(__name__)
 
-# Long enough for clients that watch health to go elsewhere before the port closes.
-_NOT_SERVING_SECONDS = 0.5
-_GRACE_SECONDS = 10.0
+# Quoted: generic for the type checker only.
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+# Clients that watch health go elsewhere before the port closes: it stays open until no call has come in for
+# so long, at most for the second time, since not every client watches. A call that meets the closing is lost.
+_QUIET_SECONDS = 0.5
+_LEAVING_SECONDS = 3.0
+# For calls under way: what the slowest method is given, and a moment.
+_GRACE_SECONDS = 32.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,10 @@ class GrpcHost:
         self._tls = tls
         self._health = health_aio.HealthServicer()
         # One port per process: processes that share one by SO_REUSEPORT lose calls at every restart.
-        self._server = grpc.aio.server(interceptors=[interceptor], options=[("grpc.so_reuseport", 0)])
+        self._arrivals = _Arrivals()
+        self._server = grpc.aio.server(
+            interceptors=[self._arrivals, interceptor], options=[("grpc.so_reuseport", 0)]
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         for service in services:
             service.register(self._server)
@@ -85,10 +95,35 @@ class GrpcHost:
 
     async def __aexit__(self, *_exception: object) -> None:
         await self._health.enter_graceful_shutdown()
-        await asyncio.sleep(_NOT_SERVING_SECONDS)
+        await self._arrivals.end(quiet=_QUIET_SECONDS, within=_LEAVING_SECONDS)
         await self._server.stop(_GRACE_SECONDS)
         log.info("grpc_stopped")
 
     def _health_names(self) -> list[str]:
         """Every service by name, and the empty name that stands for the whole process."""
         return ["", *(service.descriptor.full_name for service in self._services)]
+
+
+class _Arrivals(grpc.aio.ServerInterceptor):
+    """When calls come in. Streams that were opened before, such as those that watch health, are none."""
+
+    def __init__(self) -> None:
+        self._last_at = 0.0
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        self._last_at = asyncio.get_running_loop().time()
+        return await continuation(handler_call_details)
+
+    async def end(self, *, quiet: float, within: float) -> None:
+        """Returns once no call has come in for `quiet` seconds from now on, at the latest after `within`."""
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        while (left := self._ends_at(began_at, quiet, within) - loop.time()) > 0:  # noqa: ASYNC110 - a time
+            await asyncio.sleep(left)
+
+    def _ends_at(self, began_at: float, quiet: float, within: float) -> float:
+        return min(max(self._last_at, began_at) + quiet, began_at + within)

@@ -5,7 +5,7 @@ To add a process, add its function to `own_processes` and its name to `STOP_ORDE
 
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from server.standalone.backing.services import BackingServices
@@ -17,10 +17,17 @@ from server.standalone.settings import PROJECT, Settings
 SERVER, DRAIN, EDGE = "server", "drain", "edge"
 # Doors first, so that nothing new comes in; the drain empties the streams while the server still answers.
 STOP_ORDER = (EDGE, DRAIN, SERVER)
+# Longer than any of them may take to finish what is under way; nearly always it is a second or two.
+STOP_WITHIN = 45.0
 
 
 def own_environment(
-    settings: Settings, backing: BackingServices, keys: Mapping[str, str], *, grpc_port: int, edge_port: int
+    settings: Settings,
+    backing: BackingServices,
+    keys: Mapping[str, str],
+    *,
+    grpc_ports: Sequence[int],
+    edge_port: int,
 ) -> dict[str, str]:
     """The environment of every process of ours. What is set already wins over defaults, not addresses."""
     defaults = {
@@ -37,13 +44,25 @@ def own_environment(
         "MILLRACE_STATE_DIR": str(settings.state),
         "MILLRACE_POSTGRES_DSN": backing.postgres_dsn,
         "MILLRACE_REDIS_URL": backing.redis_url,
-        "MILLRACE_GRPC_LISTEN": f"127.0.0.1:{grpc_port}",
-        "MILLRACE_GRPC_TARGET": f"127.0.0.1:{grpc_port}",
+        "MILLRACE_GRPC_TARGET": grpc_target(grpc_ports),
     }
     environment = {**defaults, **settings.environment, **addresses}
     # Its lines are in here already, without the empty ones, which mean "not set" to us.
     environment.pop("MILLRACE_ENV_FILE", None)
     return environment
+
+
+def server_ports(settings: Settings, ports: RememberedPorts) -> dict[str, int]:
+    """The gRPC port of each server by its name; each has its own, since a shared one loses calls."""
+    # The first keeps its name and port however many there are.
+    others = range(2, settings.server_processes + 1)
+    return {SERVER: ports.port("grpc")} | {f"{SERVER}-{n}": ports.port(f"grpc-{n}") for n in others}
+
+
+def grpc_target(ports: Sequence[int]) -> str:
+    """What a gRPC channel is opened to: one address as it is, several as one name for all of them."""
+    addresses = ",".join(f"127.0.0.1:{port}" for port in ports)
+    return addresses if len(ports) == 1 else f"ipv4:{addresses}"
 
 
 def edge_url(settings: Settings, port: int) -> str:
@@ -64,10 +83,13 @@ def own_processes(
     door: socket.socket,
     logs: Path,
 ) -> list[ChildSpec]:
-    """The server, the drain, and as many edges as wanted, which all accept from the one socket `door`."""
+    """The drain, and as many servers and edges as wanted; edges all accept from the one socket `door`."""
     edges = [f"{EDGE}-{number}" for number in range(1, settings.edge_processes + 1)]
     return [
-        _process(SERVER, "server", environment, ports, logs, ready=accepts(ports.port("grpc"))),
+        *(
+            _server(name, port, environment, ports, logs)
+            for name, port in server_ports(settings, ports).items()
+        ),
         *(_edge(name, environment, ports, door, logs, host=reachable_host(settings)) for name in edges),
         _process(DRAIN, "workers.drain", environment, ports, logs),
     ]
@@ -95,8 +117,15 @@ def _process(
         folder=PROJECT,
         log=logs / f"{name}.log",
         ready=ready or http_ok(metrics, "/readyz"),
-        stop_within=8.0,
+        stop_within=STOP_WITHIN,
     )
+
+
+def _server(
+    name: str, port: int, environment: Mapping[str, str], ports: RememberedPorts, logs: Path
+) -> ChildSpec:
+    listening = {**environment, "MILLRACE_GRPC_LISTEN": f"127.0.0.1:{port}"}
+    return _process(name, "server", listening, ports, logs, ready=accepts(port))
 
 
 def _edge(
@@ -121,6 +150,6 @@ def _edge(
         folder=PROJECT,
         log=logs / f"{name}.log",
         ready=all_of([accepts(metrics), http_ok(port, "/readyz", host)]),
-        stop_within=8.0,
+        stop_within=STOP_WITHIN,
         inherited=(door.fileno(),),
     )

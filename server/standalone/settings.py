@@ -30,6 +30,7 @@ class Settings:
     state: Path
     edge_host: str
     edge_processes: int
+    server_processes: int
     ports: Mapping[str, int]
     postgres_account: str | None
     postgres_dsn: str | None
@@ -56,6 +57,7 @@ def load_settings(variables: Mapping[str, str] = os.environ) -> Settings:
         state=Path(text("STATE_DIR") or PROJECT / ".millrace").absolute(),
         edge_host=text("EDGE_HOST") or "127.0.0.1",
         edge_processes=_number("EDGE_PROCESSES", text("EDGE_PROCESSES") or str(os.cpu_count() or 1), 256),
+        server_processes=_number("SERVER_PROCESSES", text("SERVER_PROCESSES") or "1", 64),
         ports={
             name: _number(f"{name.upper()}_PORT", port, MOST_PORT)
             for name in PORT_NAMES

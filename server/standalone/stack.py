@@ -11,7 +11,13 @@ from server.standalone.backing.services import BackingServices, prepare_services
 from server.standalone.children import ChildSpec
 from server.standalone.development_keys import load_or_make_keys
 from server.standalone.endpoints import Endpoints
-from server.standalone.own_processes import edge_url, own_environment, own_processes, stop_order
+from server.standalone.own_processes import (
+    edge_url,
+    own_environment,
+    own_processes,
+    server_ports,
+    stop_order,
+)
 from server.standalone.ports import RememberedPorts
 from server.standalone.probes import at_once
 from server.standalone.schema import look_at, migrations_digest, read_installed, write_installed
@@ -48,7 +54,11 @@ class Stack:
         services = await self._start_services()
         keys = load_or_make_keys(self._settings.state)
         environment = own_environment(
-            self._settings, services, keys, grpc_port=self._ports.port("grpc"), edge_port=self._edge_port()
+            self._settings,
+            services,
+            keys,
+            grpc_ports=tuple(server_ports(self._settings, self._ports).values()),
+            edge_port=self._edge_port(),
         )
         tokens = DevelopmentTokens(self._settings.state, _signing(environment))
         environment["MILLRACE_EDGE_TOKEN"] = tokens.token("edge", "service")

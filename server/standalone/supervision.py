@@ -72,7 +72,8 @@ class Supervisor:
         while True:
             started_at = time.monotonic()
             how = await self._run(spec)
-            if time.monotonic() - started_at > SETTLED_AFTER:
+            # One that ended in good order was asked to, as in a rolling restart: no reason to hold it back.
+            if how == ending(0) or time.monotonic() - started_at > SETTLED_AFTER:
                 delay = FIRST_DELAY
             self._deaths[spec.name] += 1
             self._say(f"{spec.name} {how}; starting it again in {delay:.1f} s (log: {spec.log})")

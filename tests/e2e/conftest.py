@@ -4,7 +4,8 @@ import asyncio
 import itertools
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ BROWSER = (
     "Chrome/130.0.0.0 Safari/537.36"
 )
 SHOP = "shop.example"
+FRONTEND = "https://frontend.example"
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,27 @@ class Visitors:
 
 @pytest.fixture(scope="session")
 async def stack() -> AsyncIterator[Stack]:
+    async with stack_in_new_folder(
+        {"MILLRACE_EDGE_PROCESSES": "2", "MILLRACE_CORS_ORIGINS": FRONTEND}
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def victim() -> AsyncIterator[Stack]:
+    """A stack whose processes are killed and restarted, apart so that other journeys do not feel it."""
+    async with stack_in_new_folder(
+        {"MILLRACE_EDGE_PROCESSES": "2", "MILLRACE_SERVER_PROCESSES": "2"}
+    ) as running:
+        yield running
+
+
+@asynccontextmanager
+async def stack_in_new_folder(settings: Mapping[str, str]) -> AsyncIterator[Stack]:
     with tempfile.TemporaryDirectory(prefix="millrace-e2e-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        async with running_stack(folder, {"MILLRACE_EDGE_PROCESSES": "2"}) as running:
+        async with running_stack(folder, settings) as running:
             yield running
 
 

@@ -12,6 +12,7 @@ const { chromium } = createRequire(new URL("../../clients/typescript/", import.m
 const [executablePath, edge, token, folder] = process.argv.slice(2);
 const LISTING = "#operations-AffiliateService-AffiliateService_ListLinks";
 const CREATING = "#operations-AffiliateService-AffiliateService_CreateLink";
+const STORING = "#operations-CatalogService-CatalogService_UpsertProduct";
 const EXPECTED = [
   // Chromium's own note on an answer like 401, which this visit asks for.
   "Failed to load resource: the server responded with a status",
@@ -61,6 +62,9 @@ try {
   await page.locator(`${CREATING} .opblock-summary-control`).click();
   await page.locator(`${CREATING} .response`).first().waitFor();
   seen.example = await page.locator(`${CREATING} .body-param__text`).inputValue();
+  seen.answerExample = await page.locator(`${CREATING} .response[data-code="200"] .highlight-code`).innerText();
+  await page.locator(`${STORING} .opblock-summary-control`).click();
+  seen.productExample = await page.locator(`${STORING} .body-param__text`).inputValue();
   await page.emulateMedia({ colorScheme: "dark" });
   await page.locator("html.dark-mode").waitFor();
   seen.dark = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);

@@ -10,7 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import asyncpg
+import redis.asyncio
 
+from millrace.streams.keys import StreamKeys
 from tests.e2e.conftest import BROWSER
 from tests.stack import Stack
 
@@ -92,19 +94,31 @@ async def stored_clicks(dsn: str, link_id: str) -> Stored:
     return Stored(ids, int(human), sum(row["is_unique"] for row in rows), int(unique))
 
 
-async def settled(dsn: str, ledger: ClickLedger, link_id: str, *, within_seconds: float) -> Stored:
-    """Waits until every answered click is stored, or the time is over, and says what is there."""
+async def settled(stack: Stack, ledger: ClickLedger, link_id: str, *, within_seconds: float) -> Stored:
+    """Waits until every answered click is stored, nothing is left to be stored, or the time is over, and
+    says what is there.
+    """
     deadline = time.monotonic() + within_seconds
+    dsn = stack["postgres_dsn"]
     while True:
         try:
+            # Asked first: what was left then may be stored by now.
+            nothing_left = await is_drained(stack)
             stored = await stored_clicks(dsn, link_id)
-        except (OSError, asyncpg.PostgresError):
-            stored = None
-        if stored and ledger.answered <= stored.click_ids:
+        except (OSError, asyncpg.PostgresError, redis.exceptions.RedisError):
+            stored, nothing_left = None, False
+        if stored and (nothing_left or ledger.answered <= stored.click_ids):
             return stored
         if time.monotonic() > deadline:
             return stored or await stored_clicks(dsn, link_id)
         await asyncio.sleep(0.2)
+
+
+async def is_drained(stack: Stack) -> bool:
+    """Whether every click that Redis has is stored and acknowledged."""
+    async with redis.asyncio.Redis.from_url(stack["redis_url"]) as client:
+        (group,) = await client.xinfo_groups(StreamKeys().clicks(0))
+    return bool(group["lag"] == 0 and group["pending"] == 0)
 
 
 async def unrecorded_clicks(stack: Stack) -> int:

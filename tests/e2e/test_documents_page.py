@@ -105,9 +105,19 @@ async def test_an_operation_can_be_linked_to(visit: dict[str, Any]) -> None:
     assert visit["linkedOperation"] == "operations-CatalogService-CatalogService_ListProducts"
 
 
+async def test_an_example_can_be_sent_as_it_is(visit: dict[str, Any]) -> None:
+    """It has what the contract gives examples of, and no invented values that would only be refused."""
+    assert json.loads(visit["example"]) == {
+        "destinationUrl": "https://shop.example/sale",
+        "customCode": "summer-sale",
+        "campaign": "newsletter-12",
+    }
+
+
 async def test_examples_are_readable(visit: dict[str, Any]) -> None:
-    """A field with a pattern has a plain example, not a random text that fits it."""
-    assert json.loads(visit["example"])["clickIdParameter"] == "string"
+    """Answers are shown whole; a field with a pattern has a plain example, not a random text that fits it."""
+    assert json.loads(visit["answerExample"])["clickIdParameter"] == "string"
+    assert json.loads(visit["productExample"])["productId"] == "sku-4711"
 
 
 async def test_the_page_follows_the_readers_colours(visit: dict[str, Any]) -> None:

@@ -7,32 +7,22 @@ import asyncio
 import os
 import random
 import signal
-import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
-from tests.e2e.conftest import Api
+from tests.e2e.conftest import Api, eventually
 from tests.e2e.ledger import ClickLedger, settled, unrecorded_clicks
-from tests.stack import Stack, running_stack
+from tests.stack import Stack
 
 ROUNDS = int(os.environ.get("MILLRACE_CHAOS_ROUNDS", "1"))
+BACK_SECONDS = 30
 CATCH_UP_SECONDS = 40
-
-
-@pytest.fixture(scope="module")
-async def victim() -> AsyncIterator[Stack]:
-    """A stack of its own, since others should not feel the faults."""
-    with tempfile.TemporaryDirectory(prefix="millrace-faults-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        async with running_stack(folder, {"MILLRACE_EDGE_PROCESSES": "2"}) as stack:
-            yield stack
 
 
 @pytest.fixture
@@ -49,19 +39,27 @@ async def link(victim: Stack) -> dict[str, Any]:
     return made
 
 
-async def under_fault(victim: Stack, link: dict[str, Any], strike: Callable[[], object]) -> ClickLedger:
-    """Clicks for a few seconds and lets the fault strike in the middle, at a moment of chance."""
+async def under_fault(
+    victim: Stack, link: dict[str, Any], name: str, strike: Callable[[], object]
+) -> ClickLedger:
+    """Clicks, lets the fault strike at a moment of chance, and clicks on a while after `name` is back."""
     before = await unrecorded_clicks(victim)
     ledger = ClickLedger(victim, link["shortCode"], unrecorded_before=before)
     stop = asyncio.Event()
     clicking = asyncio.create_task(ledger.click_until(stop))
     for _ in range(ROUNDS):
         await asyncio.sleep(1 + random.random())  # noqa: S311 - any moment will do
+        backs = victim.times_back(name)
         strike()
-        await asyncio.sleep(4)
+        await eventually(partial(is_back, victim, name, backs), within_seconds=BACK_SECONDS)
+        await asyncio.sleep(1)
     stop.set()
     await clicking
     return ledger
+
+
+async def is_back(victim: Stack, name: str, before: int) -> bool:
+    return victim.times_back(name) > before
 
 
 async def assert_nothing_lost_or_doubled(victim: Stack, ledger: ClickLedger, link: dict[str, Any]) -> None:
@@ -69,8 +67,7 @@ async def assert_nothing_lost_or_doubled(victim: Stack, ledger: ClickLedger, lin
     machine that stalls for longer than Redis may take makes some, whatever else is going on.
     """
     counted = await unrecorded_clicks(victim) - ledger.unrecorded_before
-    within = CATCH_UP_SECONDS if not counted else 10
-    stored = await settled(victim["postgres_dsn"], ledger, link["linkId"], within_seconds=within)
+    stored = await settled(victim, ledger, link["linkId"], within_seconds=CATCH_UP_SECONDS)
 
     assert ledger.statuses.keys() == {302}
     assert ledger.unanswered == 0
@@ -81,14 +78,14 @@ async def assert_nothing_lost_or_doubled(victim: Stack, ledger: ClickLedger, lin
 
 async def test_a_killed_drain_loses_and_doubles_nothing(victim: Stack, link: dict[str, Any]) -> None:
     """Its successor finds what was read and not acknowledged."""
-    ledger = await under_fault(victim, link, lambda: victim.kill("workers.drain"))
+    ledger = await under_fault(victim, link, "drain", lambda: victim.kill("workers.drain"))
 
     await assert_nothing_lost_or_doubled(victim, ledger, link)
 
 
 async def test_a_killed_postgres_delays_and_loses_nothing(victim: Stack, link: dict[str, Any]) -> None:
     """Redirects go on from snapshots; the drain catches up when Postgres is back."""
-    ledger = await under_fault(victim, link, lambda: victim.kill("postgres", "-D"))
+    ledger = await under_fault(victim, link, "postgres", lambda: victim.kill("postgres", "-D"))
 
     await assert_nothing_lost_or_doubled(victim, ledger, link)
 
@@ -96,9 +93,11 @@ async def test_a_killed_postgres_delays_and_loses_nothing(victim: Stack, link: d
 async def test_a_killed_edge_loses_nothing_that_it_answered(victim: Stack, link: dict[str, Any]) -> None:
     """What it had not answered may be there or not; nothing else may."""
     edges = victim.pids("-m edge")
-    ledger = await under_fault(victim, link, lambda: os.kill(victim.pids("-m edge")[0], signal.SIGKILL))
+    ledger = await under_fault(
+        victim, link, "edge-1", lambda: os.kill(victim.pid_of("edge-1"), signal.SIGKILL)
+    )
 
-    stored = await settled(victim["postgres_dsn"], ledger, link["linkId"], within_seconds=CATCH_UP_SECONDS)
+    stored = await settled(victim, ledger, link["linkId"], within_seconds=CATCH_UP_SECONDS)
 
     assert len(victim.pids("-m edge")) == len(edges)
     assert ledger.answered <= stored.click_ids
@@ -109,9 +108,9 @@ async def test_a_killed_edge_loses_nothing_that_it_answered(victim: Stack, link:
 async def test_a_killed_redis_loses_only_what_was_counted(victim: Stack, link: dict[str, Any]) -> None:
     """Shoppers are redirected meanwhile, and every click that was not recorded is counted."""
     port = str(urlsplit(victim["redis_url"]).port)
-    ledger = await under_fault(victim, link, lambda: victim.kill(port))
+    ledger = await under_fault(victim, link, "redis", lambda: victim.kill(port))
 
-    stored = await settled(victim["postgres_dsn"], ledger, link["linkId"], within_seconds=10)
+    stored = await settled(victim, ledger, link["linkId"], within_seconds=CATCH_UP_SECONDS)
     counted = await unrecorded_clicks(victim) - ledger.unrecorded_before
 
     assert ledger.statuses.keys() == {302}
@@ -124,5 +123,5 @@ async def test_a_killed_redis_loses_only_what_was_counted(victim: Stack, link: d
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(1, stop.set)
     await after.click_until(stop)
-    again = await settled(victim["postgres_dsn"], after, link["linkId"], within_seconds=CATCH_UP_SECONDS)
+    again = await settled(victim, after, link["linkId"], within_seconds=CATCH_UP_SECONDS)
     assert after.answered <= again.click_ids

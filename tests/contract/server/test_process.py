@@ -106,6 +106,29 @@ async def test_watchers_learn_of_the_stop_before_the_port_closes(
         await running
 
 
+async def test_who_goes_on_calling_is_answered_for_a_while(
+    settings: Settings, registry: CollectorRegistry
+) -> None:
+    """The port stays open while calls still come in, as from clients that are slow to learn of the stop."""
+    stop = asyncio.Event()
+    port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def run() -> None:
+        async with hosted(settings, metrics=RpcMetrics(registry)) as host:
+            port.set_result(host.port)
+            await stop.wait()
+
+    running = asyncio.create_task(run())
+    async with asyncio.timeout(20), grpc.aio.insecure_channel(f"127.0.0.1:{await port}") as channel:
+        stop.set()
+        for _ in range(12):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await CatalogServiceStub(channel).ListProducts(ListProductsRequest())
+            assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED  # served, that is
+            await asyncio.sleep(0.1)
+        await running
+
+
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CA, a server's and a client's certificate, valid for localhost."""

@@ -61,6 +61,16 @@ async def test_a_dead_child_is_named_and_started_again(
     assert news[0].startswith("worker was killed by SIGKILL; starting it again in 0.1 s")
 
 
+async def test_a_child_that_was_asked_to_stop_is_back_without_growing_delays(
+    subject: Supervisor, news: News, make_child: MakeChild
+) -> None:
+    """Restarting a process again and again waits for it as shortly as the first time."""
+    subject.start(make_child("worker", "pass"))
+    await until(lambda: len([line for line in news if "starting it again" in line]) == 3)
+    delays = [line.partition(" (log")[0] for line in news if "starting it again" in line]
+    assert delays == ["worker ended with code 0; starting it again in 0.1 s"] * 3
+
+
 async def test_a_child_that_keeps_dying_fails_the_start(subject: Supervisor, make_child: MakeChild) -> None:
     """Waiting for it ends with an error that carries its last words, not with the time limit."""
 

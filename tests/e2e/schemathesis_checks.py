@@ -1,0 +1,60 @@
+"""What schemathesis cannot know: which refusals of schema-valid requests are right, and why.
+
+Loaded by schemathesis itself, through `schemathesis.toml`.
+"""
+
+import re
+from typing import Any
+
+import schemathesis
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+# Reasons that depend on what is stored.
+OF_STATE = {
+    "PAGE_TOKEN_INVALID": "a page token is good for the list, the filter and the caller that it was made for",
+    "STATUS_CONFLICT": "a partner goes from one status to some others only",
+    "PARTNER_NOT_ACTIVE": "links are made for ACTIVE partners",
+    "PRODUCT_NOT_FOUND": "the product has to be on sale",
+    "DESTINATION_NOT_ALLOWED": "which hosts links may lead to is a setting of the program",
+    "CODE_RESERVED": "some words are no codes, a list that may grow",
+}
+
+# Fields whose rules are about more than their own text.
+BEYOND_THE_FIELD = {
+    r"(end|start)": "a period ends after it starts",
+    r"expiresAt": "an expiry lies in the future",
+    r"(commission|defaultCommission)": "what a commission needs depends on its type",
+    r"variants\[\d+\]\.isDefault": "one variant at most is the default",
+    r"variants\[\d+\]\.sku": "unique within the product",
+    r"products\[\d+\]\.productId": "a product stands once in a batch",
+    r"partnerId": "admins name the partner of a link, partners name nobody but themselves",
+    r"destinationUrl": "needed without a product",
+    r"timeZone": "which zones there are changes with the world",
+    r"clickIdParameter": "not a name that the destination has already",
+    r"": "how many more errors there are than a problem document can name",
+}
+
+
+@schemathesis.check
+def valid_data_is_accepted(ctx: Any, response: Any, case: Any) -> bool | None:
+    """A schema-valid request is refused for the reasons above alone; a link that has ended may be gone."""
+    if response.status_code == 400 and _is_beyond_schemas(response.json(), case):
+        return None
+    if response.status_code == 410 and case.operation.path == "/l/{code}":
+        return None
+    verdict: bool | None = positive_data_acceptance(ctx, response, case)
+    return verdict
+
+
+def _is_beyond_schemas(problem: dict[str, Any], case: Any) -> bool:
+    if problem.get("reason") in OF_STATE:
+        return True
+    fields = [error["field"] for error in problem.get("errors", ())]
+    return bool(fields) and all(_is_beyond_its_schema(field, case) for field in fields)
+
+
+def _is_beyond_its_schema(field: str, case: Any) -> bool:
+    # A field that the mask names and the body leaves out is to be cleared, which some cannot be.
+    named = case.body if isinstance(case.body, dict) else {}
+    cleared = "updateMask" in (case.query or {}) and field.partition(".")[0] not in named
+    return cleared or any(re.fullmatch(rule, field) for rule in BEYOND_THE_FIELD)
