@@ -12,6 +12,9 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+# The details of an error come as metadata: of those above 8 KiB gRPC would drop some at random, and of those
+# above 16 KiB all, and say RESOURCE_EXHAUSTED in place of the error.
+MAX_METADATA_BYTES = 1024 * 1024
 
 # gRPC spreads every back-off by its own jitter and stops retrying a target once more calls fail than
 # the budget below allows.
@@ -45,6 +48,8 @@ def open_channel(
         ("grpc.service_config", json.dumps(service_config(services, watch_health=watch_health))),
         ("grpc.enable_retries", 1),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+        ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
         # A channel of its own for each caller: one caller's reconnect back-off is not another's.
         ("grpc.use_local_subchannel_pool", 1),
         # A restarted server must be found again before the next one of a rolling restart goes.

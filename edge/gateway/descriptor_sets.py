@@ -16,7 +16,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 
-from edge.gateway.field_names import refuse_reserved_names
+from edge.gateway.field_names import refuse_unusable_names
 from edge.gateway.refusals import StartRefused
 from edge.rest.matcher import RuleTree
 from edge.rest.routes import BadRuleError, Route, read_routes
@@ -54,7 +54,7 @@ def read_contract(paths: Iterable[Path], service_names: Sequence[str] = ()) -> C
         if _has_rules(service)
     ]
     services = _chosen(offered, service_names)
-    refuse_reserved_names(services)
+    refuse_unusable_names(services)
     try:
         return Contract(image, services, read_routes(services))
     except BadRuleError as error:

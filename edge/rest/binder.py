@@ -23,11 +23,15 @@ from edge.rest.fields import (
     takes_text,
 )
 from edge.rest.json_reader import JsonReaders
+from edge.rest.json_text import MAX_NESTING
 from edge.rest.masks import mask_paths
 from edge.rest.routes import Route
 from edge.rest.templates import Variable
 from edge.rest.text_readers import TextReader, text_reader
 from edge.rest.violations import InvalidValueError
+
+# A message that contains itself has names without end: no more of them are remembered for one route.
+MAX_NAMES_REMEMBERED = 1024
 
 
 class _Target(NamedTuple):
@@ -36,6 +40,7 @@ class _Target(NamedTuple):
     parents: tuple[str, ...]
     oneofs: tuple[str | None, ...]
     names: tuple[str, ...]
+    spelled: str
     leaf: FieldDescriptor
     is_repeated: bool
     read: TextReader
@@ -50,7 +55,7 @@ class Binder:
         self._path = {variable: _target(path, readers) for variable, path in route.path_fields}
         self._path_names = {target.names for target in self._path.values()}
         self._mask = _lone_mask(route)
-        # Query names seen before; unknown ones are not kept, so that nobody can grow this.
+        # Query names seen before.
         self._query: dict[str, _Target] = {}
 
     def bind(
@@ -67,7 +72,7 @@ class Binder:
             try:
                 self._bind_path(message, target, text, body)
             except InvalidValueError as error:
-                errors[_spelled(target)] = error.message
+                errors[target.spelled] = error.message
         seen: set[tuple[str, ...]] = set()
         for name, text in query:
             try:
@@ -114,8 +119,12 @@ class Binder:
             raise InvalidValueError("must be in the body")
         if not takes_text(path.leaf):
             raise InvalidValueError("cannot be given in the query")
-        self._query[name] = _target(path, self._readers)
-        return self._query[name]
+        if path.depth > MAX_NESTING:
+            raise InvalidValueError(f"must not be nested deeper than {MAX_NESTING} levels")
+        target = _target(path, self._readers)
+        if len(self._query) < MAX_NAMES_REMEMBERED:
+            self._query[name] = target
+        return target
 
     def _fill_mask(self, message: Message, mask: str, body: object) -> None:
         field = self._route.body
@@ -125,7 +134,15 @@ class Binder:
 
 def _target(path: FieldPath, readers: JsonReaders) -> _Target:
     leaf = path.leaf
-    return _Target(path.parents, path.oneofs, path.names, leaf, leaf.is_repeated, text_reader(leaf, readers))
+    return _Target(
+        parents=path.parents,
+        oneofs=path.oneofs,
+        names=path.names,
+        spelled=path.spelled,
+        leaf=leaf,
+        is_repeated=leaf.is_repeated,
+        read=text_reader(leaf, readers),
+    )
 
 
 def _holder(message: Message, target: _Target) -> Any:
@@ -168,7 +185,3 @@ def _lone_mask(route: Route) -> str | None:
         return None
     is_bound = any(path.names == (masks[0].name,) for _, path in route.path_fields)
     return None if is_bound else masks[0].name
-
-
-def _spelled(target: _Target) -> str:
-    return ".".join((*target.parents, target.leaf.json_name))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import grpc
+import structlog
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
@@ -18,9 +19,14 @@ from edge.problems import CLIENT_CLOSED_REQUEST, DEFAULT_RETRY_AFTER_S, Problem,
 from edge.rest.fields import descriptor_of
 from edge.rest.json_writer import JsonWriters
 
+log = structlog.get_logger()
+
 _Detail = TypeVar("_Detail", bound=Message)
 
 _STATUS_DETAILS_KEY = "grpc-status-details-bin"
+# What gRPC calls an answer larger than this process takes. Its code is RESOURCE_EXHAUSTED, but no caller can
+# wait until the answer is smaller.
+_ANSWER_TOO_LARGE = "CLIENT: Received message larger than max"
 
 _HTTP_STATUS: Mapping[grpc.StatusCode, int] = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
@@ -75,6 +81,9 @@ def problem_of_rpc_error(error: grpc.aio.AioRpcError, *, body_field: str = "") -
 
     `body_field` is the request's field that was the whole body: the caller never wrote its name.
     """
+    if _ANSWER_TOO_LARGE in (error.details() or ""):
+        log.error("answer_too_large", reason=error.details())
+        return Problem(500, detail=_OWN_WORDS[500])
     http_status = _HTTP_STATUS.get(error.code(), 500)
     if http_status in _SILENT:
         return Problem(http_status, detail=_OWN_WORDS[http_status], code=error.code().name)

@@ -38,11 +38,18 @@ class FieldPath:
     parents: tuple[str, ...]
     leaf: FieldDescriptor
     oneofs: tuple[str | None, ...] = ()
+    spelled: str = ""
+    """As JSON callers write it."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Proto names from the outermost field to the leaf."""
         return (*self.parents, self.leaf.name)
+
+    @property
+    def depth(self) -> int:
+        """How many messages stand inside each other below the outermost one, once the field is set."""
+        return len(self.parents) + (self.leaf.message_type is not None)
 
 
 def descriptor_of(message: Message | type[Message]) -> Descriptor:
@@ -67,10 +74,12 @@ def resolve_path(descriptor: Descriptor, names: Sequence[str]) -> FieldPath:
             raise LookupError(f"{name} has no fields that a path can name")
         parents.append(field)
         current = field.message_type
+    leaf = _field(current, names[-1])
     return FieldPath(
-        tuple(parent.name for parent in parents),
-        _field(current, names[-1]),
-        tuple(real_oneof(parent) for parent in parents),
+        parents=tuple(parent.name for parent in parents),
+        leaf=leaf,
+        oneofs=tuple(real_oneof(parent) for parent in parents),
+        spelled=".".join(field.json_name for field in (*parents, leaf)),
     )
 
 

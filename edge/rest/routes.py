@@ -17,6 +17,7 @@ from edge.rest.fields import (
     FieldPath,
     fields_by_any_name,
     is_raw,
+    real_oneof,
     resolve_path,
     takes_text,
 )
@@ -117,6 +118,7 @@ def _route(method: MethodDescriptor, rule: http_pb2.HttpRule) -> Route:
         response_body=_named_field(method, method.output_type, rule.response_body, "response_body"),
     )
     _refuse_bound_twice(route)
+    _refuse_two_of_one(route)
     return route
 
 
@@ -161,3 +163,13 @@ def _refuse_bound_twice(route: Route) -> None:
     for names in paths:
         if paths.count(names) > 1:
             raise BadRuleError(route.rpc, f"{'.'.join(names)} is bound twice")
+
+
+def _refuse_two_of_one(route: Route) -> None:
+    """No request could give two members of a oneof, and the path always gives all of its own."""
+    chosen: dict[tuple[str, ...], str] = {}
+    for _, path in route.path_fields:
+        for depth, oneof in enumerate((*path.oneofs, real_oneof(path.leaf))):
+            name = path.names[depth]
+            if oneof is not None and chosen.setdefault((*path.names[:depth], oneof), name) != name:
+                raise BadRuleError(route.rpc, f"the path binds two fields of the oneof {oneof}")

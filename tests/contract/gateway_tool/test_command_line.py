@@ -19,6 +19,7 @@ from tests.contract.gateway_tool.tool_process import (
 )
 
 NOWHERE = "127.0.0.1:1"
+NOT_OURS = "203.0.113.1"
 WITHOUT_RULES = 'syntax = "proto3"; package a; message M {} service S { rpc Do(M) returns (M); }'
 BAD_RULE = """
 syntax = "proto3";
@@ -54,6 +55,29 @@ syntax = "proto3";
 package a;
 import "google/api/annotations.proto";
 message M { message Deep { string SerializeToString = 1; } repeated Deep deep = 1; }
+service S {
+  rpc Do(M) returns (M) { option (google.api.http) = {post: "/v1/x" body: "*"}; }
+}
+"""
+
+HIDING_IN_PROTO2 = """
+syntax = "proto2";
+package a;
+import "google/api/annotations.proto";
+message M { required string FindInitializationErrors = 1; }
+service S {
+  rpc Do(M) returns (M) { option (google.api.http) = {post: "/v1/x" body: "*"}; }
+}
+"""
+ONE_JSON_NAME = """
+syntax = "proto2";
+package a;
+import "google/api/annotations.proto";
+message M {
+  option deprecated_legacy_json_field_conflicts = true;
+  optional string one_name = 1;
+  optional string oneName = 2;
+}
 service S {
   rpc Do(M) returns (M) { option (google.api.http) = {post: "/v1/x" body: "*"}; }
 }
@@ -104,6 +128,8 @@ def _contradicting(folder: Path) -> Path:
         (lambda folder: compiled_text(TWO_ALIKE, folder), ["a.S.Second: ", "a.S.First", "same shape"]),
         (lambda folder: compiled_text(CLIENT_STREAM, folder), ["a.S.Do: ", "stream"]),
         (lambda folder: compiled_text(HIDING, folder), ["a.M.Deep.SerializeToString: "]),
+        (lambda folder: compiled_text(HIDING_IN_PROTO2, folder), ["a.M.FindInitializationErrors: "]),
+        (lambda folder: compiled_text(ONE_JSON_NAME, folder), ["a.M.oneName: one_name is called oneName"]),
         (_circular, ["import each other: a.proto -> b.proto -> a.proto"]),
         (_contradicting, ["given.proto", "differs"]),
     ],
@@ -112,7 +138,11 @@ def test_a_file_that_cannot_be_served_is_refused_in_one_line(
     make: Make, words: list[str], tmp_path: Path
 ) -> None:
     """Exit code 2, one line that names what is wrong, nothing on stdout."""
-    code, output, complaint = refused_at_once(f"--descriptor-set={make(tmp_path)}", f"--upstream={NOWHERE}")
+    code, output, complaint = refused_at_once(
+        f"--descriptor-set={make(tmp_path)}",
+        f"--upstream={NOWHERE}",
+        f"--host={NOT_OURS}",  # ends the tool that takes the file, too
+    )
     assert (code, output, complaint.count("\n")) == (2, "", 1)
     assert all(word in complaint for word in words), complaint
 
@@ -131,7 +161,7 @@ def test_a_file_that_cannot_be_served_is_refused_in_one_line(
         (["--forward-header=grpc-timeout"], ["grpc-timeout"]),
         (["--upstream=http://127.0.0.1:1"], ["HOST:PORT"]),
         (["--upstream="], ["HOST:PORT"]),
-        (["--host=203.0.113.1"], ["cannot listen on 203.0.113.1"]),
+        ([f"--host={NOT_OURS}"], [f"cannot listen on {NOT_OURS}"]),
     ],
 )
 def test_an_option_that_cannot_be_used_is_refused(

@@ -146,6 +146,14 @@ async def test_a_failed_call_becomes_a_problem_with_its_details(subject: Tool) -
     }
 
 
+@pytest.mark.parametrize("length", [7_000, 12_000, 60_000, 900_000])
+async def test_long_details_arrive(subject: Tool, length: int) -> None:
+    """A form with many wrong fields is no rare thing; gRPC would drop some above 8 KiB and all above 16."""
+    for _ in range(3):
+        reply = await subject.post("/v1/books:fail", {"code": 3, "detail": "d", "field": "f" * length})
+        assert (reply.status, len(reply.json["errors"][0]["field"])) == (400, length)
+
+
 async def test_a_method_that_the_upstream_does_not_have_is_not_implemented(subject: Tool) -> None:
     """A contract may promise more than the server keeps."""
     reply = await subject.post(f"{BOOK}:lend", {})

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import grpc
 import pytest
 
-from tests.unit.rest.probe import Answer, Probe
+from tests.unit.rest.probe import Answer, Probe, running_probe
 
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
 GOOGLE = "type.googleapis.com/google.rpc."
@@ -179,3 +179,16 @@ async def test_a_field_that_was_the_body_is_not_named(probe: Probe) -> None:
     answer = await probe.ask("POST", "/v1/fail-in-body", json={"code": 3})
 
     assert answer.json["errors"] == [{"field": "destinationUrl", "message": "must be on an allowed host"}]
+
+
+async def test_an_answer_that_is_too_large_for_us_is_not_the_callers_fault() -> None:
+    """gRPC calls it RESOURCE_EXHAUSTED; told to come back later, a caller would come back for ever."""
+
+    def open_channel(target: str) -> grpc.aio.Channel:
+        return grpc.aio.insecure_channel(target, options=[("grpc.max_receive_message_length", 1000)])
+
+    async with running_probe(open_channel=open_channel) as probe:
+        answer = await probe.ask("GET", f"/v1/things/{'x' * 2000}")
+
+    assert (answer.status, answer.json["code"], "Retry-After" in answer.headers) == (500, "INTERNAL", False)
+    assert "larger" not in answer.body.decode()

@@ -96,3 +96,13 @@ def test_other_kinds_are_refused_at_the_start(name: str) -> None:
 
     with pytest.raises(BadRuleError, match="must be a singular scalar"):
         read_routes([made_up_service({"Bad": rule})])
+
+
+@pytest.mark.parametrize("path", ["/nested/x", "/nested/%2B1"])
+async def test_an_error_spells_every_step_of_the_way_for_json(path: str) -> None:
+    """Also the messages that the path leads through, not just the field at its end."""
+    rule = http_pb2.HttpRule(get="/nested/{chosen_inner.count}")
+    async with echoing([made_up_service({"Get": rule})]) as probe:
+        answer = await probe.ask("GET", path)
+
+    assert [error["field"] for error in answer.json["errors"]] == ["chosenInner.count"]

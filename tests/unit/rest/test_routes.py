@@ -121,6 +121,26 @@ def test_a_shape_is_a_shape_however_it_is_spelled(first: str, second: str) -> No
     assert len(read_routes([service(http_pb2.HttpRule(get=first), other_method)]).rules()) == 3
 
 
+@pytest.mark.parametrize(
+    ("path", "is_refused"),
+    [
+        ("/x/{chosen_text}/{chosen_number}", True),
+        ("/x/{chosen_inner.count}/{chosen_text}", True),
+        ("/x/{chosen_inner.count}/{chosen_inner.some_text}", False),
+        ("/x/{chosen_text}/{inner.some_text}", False),
+        ("/x/{maybe_string}/{maybe_int64}", False),
+    ],
+)
+def test_a_path_cannot_bind_two_members_of_a_oneof(path: str, is_refused: bool) -> None:
+    """Every request to it would contradict itself."""
+    made = made_up_service({"Get": http_pb2.HttpRule(get=path)})
+    if is_refused:
+        with pytest.raises(BadRuleError, match="oneof choice"):
+            read_routes([made])
+    else:
+        assert read_routes([made]).rules()
+
+
 def test_a_rule_may_name_its_own_method() -> None:
     selected = http_pb2.HttpRule(selector="made.up.v1.MadeUp.Method0", get="/v1/x")
 
