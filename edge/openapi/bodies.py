@@ -13,7 +13,8 @@ from edge.openapi.problems import header
 from edge.openapi.rules import NO_RULES, rules_of
 from edge.openapi.schema_names import SchemaNames
 from edge.openapi.schemas import Omitted, Schemas
-from edge.openapi.shapes import Form, Schema, nullable
+from edge.openapi.shapes import Form, Schema, nullable, reference
+from edge.openapi.well_known import is_well_known
 from edge.rest.fields import is_plain_message
 from edge.rest.framing import EVENTS, LINES
 from edge.rest.rendering import JSON_TYPE, answers_raw
@@ -48,27 +49,15 @@ class Bodies:
 
     def answer(self, route: Route) -> dict[str, Any]:
         """The response of status 200."""
-        described: dict[str, Any] = {"description": self._answer_words(route)}
-        described["headers"] = header("X-Request-Id")
+        is_whole = not route.rpc.server_streaming
+        headers = header("X-Request-Id")
+        if is_whole and route.http_method == "GET":
+            headers |= header("ETag")
+        described: dict[str, Any] = {"description": self._answer_words(route), "headers": headers}
         if answers_raw(route):
             return {**described, "content": {_ANY_TYPE: {}}}
         schema = self._answered(route)
-        if not route.rpc.server_streaming:
-            if route.http_method == "GET":
-                described["headers"] = described["headers"] | header("ETag")
-            return {**described, "content": {JSON_TYPE: {"schema": schema}}}
-        events = (
-            "Each event's data is one such object; `error` events carry a problem, `end` is the last one."
-        )
-        content = {
-            LINES.media_type: {"schema": schema, "x-stream": True},
-            EVENTS.media_type: {
-                "schema": {"type": "string", "description": events},
-                "x-stream": True,
-                "x-event-schema": schema,
-            },
-        }
-        return {**described, "content": content}
+        return {**described, "content": {JSON_TYPE: {"schema": schema}} if is_whole else _stream(schema)}
 
     def _whole(self, route: Route) -> tuple[Schema, bool]:
         omitted = frozenset(_json_names(route.rpc.input_type, path.names) for _, path in route.path_fields)
@@ -124,10 +113,31 @@ class Bodies:
 
     def _answer_words(self, route: Route) -> str:
         answered: Any = route.rpc.output_type if route.response_body is None else route.response_body
-        comment = self._contract.comment(answered.full_name)
+        # What a well-known type says of itself is for those who write contracts.
+        says_nothing = answers_raw(route) or (route.response_body is None and is_well_known(answered))
+        comment = "" if says_nothing else self._contract.comment(answered.full_name)
         if route.rpc.server_streaming:
             return f"A stream, one message after the other. {comment}".strip()
         return comment or "Done."
+
+
+def _stream(schema: Schema) -> dict[str, Any]:
+    """Both framings of a stream of such messages, and how each of them breaks off."""
+    broken = {
+        "type": "object",
+        "description": "The last line of a stream that broke.",
+        "properties": {"error": reference("Problem")},
+        "required": ["error"],
+    }
+    events = "Each event's data is one such object; `error` events carry a problem, `end` is the last one."
+    return {
+        LINES.media_type: {"schema": {"anyOf": [schema, broken]}, "x-stream": True},
+        EVENTS.media_type: {
+            "schema": {"type": "string", "description": events},
+            "x-stream": True,
+            "x-event-schema": schema,
+        },
+    }
 
 
 def _json_names(message: Descriptor, names: tuple[str, ...]) -> tuple[str, ...]:

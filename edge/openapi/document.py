@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -11,6 +11,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from edge.openapi.bodies import Bodies
 from edge.openapi.contract import Contract
+from edge.openapi.free_names import free_name
 from edge.openapi.operations import Operations
 from edge.openapi.paths import DescribedPath, describe_path
 from edge.openapi.problems import HEADERS, field_problem_schema, problem_responses, problem_schema
@@ -78,15 +79,10 @@ def _paths(routes: Iterable[Route], operations: Operations) -> dict[str, Any]:
     tags = _tag_names(
         {route.rpc.containing_service.full_name: route.rpc.containing_service for route in routes}
     )
-    bindings: Counter[str] = Counter()
-    for route in routes:
+    for route, operation_id in zip(routes, _operation_ids(routes, tags), strict=True):
         path = describe_path(route)
         path = path.renamed_as(by_shape.setdefault(path.shape, path))
         tag = tags[route.rpc.containing_service.full_name]
-        operation_id = f"{tag}_{route.rpc.name}"
-        bindings[operation_id] += 1
-        if bindings[operation_id] > 1:
-            operation_id += f"_{bindings[operation_id]}"
         operation = operations.of(route, path, operation_id, tag)
         item = items.setdefault(path.text, {})
         method = route.http_method.lower()
@@ -95,6 +91,15 @@ def _paths(routes: Iterable[Route], operations: Operations) -> dict[str, Any]:
         else:
             item.setdefault("x-other-operations", []).append({"method": route.http_method, **operation})
     return items
+
+
+def _operation_ids(routes: Sequence[Route], tags: Mapping[str, str]) -> Iterator[str]:
+    """`<tag>_<method>` for the first rule of a method; a number behind it for each of the others."""
+    first = [f"{tags[route.rpc.containing_service.full_name]}_{route.rpc.name}" for route in routes]
+    taken, given = set(first), set[str]()
+    for name in first:
+        yield free_name(name, taken, "_") if name in given else name
+        given.add(name)
 
 
 def _service_tags(contract: Contract, services: Sequence[ServiceDescriptor]) -> list[dict[str, str]]:

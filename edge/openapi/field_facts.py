@@ -37,8 +37,8 @@ def is_mutable(contract: Contract, field: FieldDescriptor) -> bool:
 
 
 def is_required(contract: Contract, field: FieldDescriptor, rules: Rules) -> bool:
-    """Whether a request must give the field: by its behaviour, or because its rules refuse it when absent."""
-    if _behaves(contract, field, _REQUIRED):
+    """Whether a request must give the field: its syntax, behaviour or rules refuse its absence."""
+    if field.is_required or _behaves(contract, field, _REQUIRED):
         return True
     if rules.ignores_all or rules.required:
         return not rules.ignores_all

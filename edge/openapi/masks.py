@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from edge.openapi.comments import paragraphs
 from edge.openapi.contract import Contract
 from edge.openapi.field_facts import is_mutable
 from edge.openapi.shapes import Schema
 from edge.openapi.well_known import mask_schema
 from edge.rest.fields import FIELD_MASK, is_map, is_plain_message
 from edge.rest.routes import Route
+
+_WHAT_UNSET_MEANS = re.compile(r"\s*Unset: [^.]*\.")
 
 
 def lone_mask(route: Route) -> FieldDescriptor | None:
@@ -26,14 +30,20 @@ def lone_mask(route: Route) -> FieldDescriptor | None:
     return masks[0] if len(masks) == 1 and not masks[0].is_repeated else None
 
 
-def describe_mask(contract: Contract, route: Route) -> tuple[str, Schema]:
+def describe_mask(contract: Contract, route: Route, mask: FieldDescriptor) -> tuple[str, Schema]:
     """In words and as a schema, what the mask of a partial update may name: fields separated by commas."""
+    comment = contract.comment(mask.full_name)
     body = route.body
     if body is None or body.message_type is None:
-        return "", mask_schema()
+        return comment, mask_schema()
     bound = {path.names[1:] for _, path in route.path_fields if path.names[0] == body.name}
     paths = list(_paths(contract, body.message_type, bound))
-    return "Field names separated by commas. Unset: the fields that the body names.", mask_schema(paths)
+    # What the service makes of no mask, nobody meets here: the body's members are its mask then.
+    words = paragraphs(
+        _WHAT_UNSET_MEANS.sub("", comment),
+        "Field names separated by commas. Unset: the fields that the body names.",
+    )
+    return words, mask_schema(paths)
 
 
 def _paths(

@@ -25,7 +25,8 @@ default; new ones may be added.
 
 Refusals are `application/problem+json` with a `reason` that programs may rely on.
 
-HEAD works wherever GET does, and OPTIONS says what a path answers."""
+HEAD works wherever GET does, and OPTIONS says what a path answers, save for the redirect: it takes no other
+method."""
 
 
 def millrace_document() -> dict[str, Any]:

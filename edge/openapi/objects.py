@@ -9,10 +9,22 @@ from google.protobuf.descriptor import Descriptor
 from edge.openapi.contract import Contract
 from edge.openapi.rules import exclusive_fields_of
 from edge.openapi.shapes import Schema
+from edge.rest.fields import real_oneof
 
 
-def exclusions(contract: Contract, message: Descriptor, present: Collection[str]) -> Schema:
-    """Keywords that let a request give one field of each oneof, and demand one where a rule does."""
+def ruled_out(message: Descriptor, given: Collection[str]) -> set[str]:
+    """Proto names of the fields that cannot stand beside these, which are in a oneof with them."""
+    taken = {real_oneof(message.fields_by_name[name]) for name in given} - {None}
+    return {field.name for field in message.fields if real_oneof(field) in taken} - set(given)
+
+
+def exclusions(
+    contract: Contract, message: Descriptor, present: Collection[str], given: Collection[str] = ()
+) -> Schema:
+    """Keywords that let a request give one field of each oneof, and demand one where a rule does.
+
+    `present` are the JSON names of the members, `given` the proto names of fields that stand elsewhere.
+    """
     dependent: dict[str, Schema] = {}
     demands: list[Schema] = []
     for exclusive in exclusive_fields_of(contract, message):
@@ -22,7 +34,7 @@ def exclusions(contract: Contract, message: Descriptor, present: Collection[str]
             others = [{"required": [other]} for other in names if other != name]
             if others:
                 dependent[name] = {"not": {"anyOf": others}}
-        if exclusive.one_is_required and names:
+        if exclusive.one_is_required and names and not set(given).intersection(exclusive.fields):
             demands.append({"anyOf": [{"required": [name]} for name in names]})
     schema: Schema = {"dependentSchemas": dependent} if dependent else {}
     if len(demands) == 1:

@@ -67,7 +67,9 @@ def _follow_link() -> dict[str, Any]:
             },
             "404": _page_or_problem(f"There is no such link. {ended}"),
             "410": _page_or_problem(f"The link was disabled or has expired, and has no fallback. {ended}"),
-            "503": _page_or_problem("The link could not be looked up. Try again in a moment."),
+            "503": _page_or_problem(
+                "The link could not be looked up. Try again in a moment.", header("Retry-After")
+            ),
             **refusals(["default"], {}),
         },
         "security": [],
@@ -139,8 +141,12 @@ def _page() -> dict[str, Any]:
     }
 
 
-def _page_or_problem(words: str) -> dict[str, Any]:
-    return {"description": words, "headers": header("X-Request-Id"), "content": {**_PROBLEM, **_HTML}}
+def _page_or_problem(words: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "description": words,
+        "headers": header("X-Request-Id") | (headers or {}),
+        "content": {**_PROBLEM, **_HTML},
+    }
 
 
 def _json(words: str, schema: Schema, headers: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from edge.openapi.contract import Contract
 from edge.openapi.examples import examples_of
 from edge.openapi.field_facts import is_input, is_required, marks
 from edge.openapi.masks import describe_mask, lone_mask
+from edge.openapi.objects import ruled_out
 from edge.openapi.paths import DescribedPath, PathParameter, template_text
 from edge.openapi.patterns import CONTROL_FREE, PATH_SEGMENT
 from edge.openapi.rules import NO_RULES, Rules, rules_of
@@ -54,7 +55,10 @@ class Parameters:
             }
         rules = rules_of(self._contract, field)
         schema = self._schemas.field(field, rules, Form.TEXT)
-        if field.type == FieldDescriptor.TYPE_STRING and "enum" not in schema and "format" not in schema:
+        if field.type != FieldDescriptor.TYPE_STRING:
+            # Of no bytes or no fields, the text would be empty, which no segment is.
+            schema = {**schema, "minLength": 1} if schema.get("type") == "string" else schema
+        elif "enum" not in schema and "format" not in schema:
             schema = _as_segment(schema)
         schema = _with_examples(schema, field, rules)
         return _with(described, comment, schema, marks(self._contract, field, Form.TEXT))
@@ -89,10 +93,8 @@ class Parameters:
         return {**described, "style": "form", "explode": True} if field.is_repeated else described
 
     def _mask(self, name: str, field: FieldDescriptor, route: Route) -> Parameter:
-        words, schema = describe_mask(self._contract, route)
-        return _with(
-            {"name": name, "in": "query"}, paragraphs(self._contract.comment(field.full_name), words), schema
-        )
+        words, schema = describe_mask(self._contract, route, field)
+        return _with({"name": name, "in": "query"}, words, schema)
 
     def _fields(
         self,
@@ -105,9 +107,13 @@ class Parameters:
 
         A message within itself is not entered again, although the translator would take any depth.
         """
+        given = {names[len(above)] for names in bound if _is_below(names, above)}
+        left_out = ruled_out(message, given)
         for field in message.fields:
             way = (*above, field)
-            if tuple(step.name for step in way) in bound or not is_input(self._contract, field):
+            if tuple(step.name for step in way) in bound or field.name in left_out:
+                continue
+            if not is_input(self._contract, field):
                 continue
             needed = demanded and is_required(self._contract, field, rules_of(self._contract, field))
             if takes_text(field):
@@ -116,6 +122,11 @@ class Parameters:
                 entered = {step.message_type for step in above} | {message}
                 if field.message_type not in entered:
                     yield from self._fields(field.message_type, bound, way, needed)
+
+
+def _is_below(names: tuple[str, ...], above: tuple[FieldDescriptor, ...]) -> bool:
+    """Whether the path of proto names goes through these fields and on."""
+    return len(names) > len(above) and names[: len(above)] == tuple(step.name for step in above)
 
 
 def _with_examples(schema: Schema, field: FieldDescriptor, rules: Rules) -> Schema:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
+from edge.openapi.free_names import free_name
 from edge.rest.fields import FieldPath
 from edge.rest.routes import Route
 from edge.rest.templates import Template, Variable, Wildcard
@@ -84,12 +85,6 @@ class _Names:
         for variable, field in self._route.path_fields:
             stop = len(self._route.template.pieces) if variable.stop is None else variable.stop
             if variable.start <= position < stop:
-                return PathParameter(self._free(field.leaf.json_name), variable, field, takes_rest)
-        return PathParameter(self._free("segment"), None, None, takes_rest)
-
-    def _free(self, name: str) -> str:
-        wanted, number = name, 2
-        while wanted in self._taken:
-            wanted, number = f"{name}{number}", number + 1
-        self._taken.add(wanted)
-        return wanted
+                name = free_name(field.leaf.json_name, self._taken)
+                return PathParameter(name, variable, field, takes_rest)
+        return PathParameter(free_name("segment", self._taken), None, None, takes_rest)

@@ -56,6 +56,15 @@ _RESPONSES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ("Allow",),
     ),
 }
+_EXAMPLE = {
+    "type": "about:blank",
+    "title": "Bad Request",
+    "status": 400,
+    "detail": "size: must be a whole number",
+    "instance": "50779ae126c86fa1-0000002a",
+    "code": "INVALID_ARGUMENT",
+    "errors": [{"field": "size", "message": "must be a whole number"}],
+}
 HEADERS: dict[str, Any] = {
     "X-Request-Id": {
         "description": "Names the request in the logs: the one sent, or a new one.",
@@ -141,6 +150,7 @@ def problem_schema(contract: Contract, packages: Sequence[str]) -> Schema:
             },
         },
         "required": ["type", "title", "status", "detail", "instance", "code"],
+        "examples": [_EXAMPLE],
     }
 
 

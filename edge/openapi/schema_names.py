@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, MethodDescriptor
 
+from edge.openapi.free_names import free_name
 from edge.openapi.shapes import Form
 
 _SEPARATOR = "."
@@ -58,11 +59,7 @@ class SchemaNames:
 
     def free(self, name: str) -> str:
         """The name, with a number behind it when it is taken; taken from now on."""
-        wanted, number = name, 2
-        while wanted in self._taken:
-            wanted, number = f"{name}{number}", number + 1
-        self._taken.add(wanted)
-        return wanted
+        return free_name(name, self._taken)
 
 
 def _reach(message: Descriptor, found: dict[str, Descriptor | EnumDescriptor]) -> None:

@@ -6,7 +6,7 @@ content may be older than a rule. Two narrow answers too: a number is finite, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
@@ -14,7 +14,7 @@ from edge.openapi.comments import paragraphs
 from edge.openapi.contract import Contract
 from edge.openapi.examples import examples_of
 from edge.openapi.field_facts import is_input, is_output, is_required, marks
-from edge.openapi.objects import exclusions
+from edge.openapi.objects import exclusions, ruled_out
 from edge.openapi.rules import NO_RULES, Rules, message_rules_of, rules_of
 from edge.openapi.schema_names import SchemaNames
 from edge.openapi.shapes import Form, Schema, nullable, reference
@@ -63,9 +63,10 @@ class Schemas:
         """The object itself. A `partial` one demands no field."""
         properties: dict[str, Schema] = {}
         required: list[str] = []
-        shown = is_output if form is Form.OUTPUT else is_input
-        for field in message.fields:
-            if (field.json_name,) in omitted or not shown(self._contract, field):
+        begun = {path[0] for path in omitted}
+        given = {field.name for field in message.fields if field.json_name in begun}
+        for field in self._shown(message, form, ruled_out(message, given)):
+            if (field.json_name,) in omitted:
                 continue
             below = frozenset(path[1:] for path in omitted if path[0] == field.json_name and len(path) > 1)
             properties[field.json_name] = self.property(field, form, checked=checked, omitted=below)
@@ -76,8 +77,15 @@ class Schemas:
             schema["required"] = required
         if form is Form.INPUT:
             schema["additionalProperties"] = False
-            schema |= exclusions(self._contract, message, properties)
+            schema |= exclusions(self._contract, message, properties, given)
         return self._object_words(message, form, checked) | schema
+
+    def _shown(self, message: Descriptor, form: Form, left_out: Collection[str]) -> Iterator[FieldDescriptor]:
+        """The fields that have a place on this side, without those that are left out."""
+        shows = is_output if form is Form.OUTPUT else is_input
+        yield from (
+            field for field in message.fields if field.name not in left_out and shows(self._contract, field)
+        )
 
     def property(
         self,
@@ -92,7 +100,7 @@ class Schemas:
         if rules.ignores_all:
             rules, checked = NO_RULES, False
         schema = self.field(field, rules, form, checked=checked, omitted=omitted)
-        if form is Form.INPUT and not (checked and is_required(self._contract, field, rules)):
+        if form is Form.INPUT and not self._is_demanded(field, form, checked):
             schema = nullable(schema)
         return {**schema, **self._field_words(field, rules, form)}
 
@@ -119,9 +127,9 @@ class Schemas:
 
     def _is_demanded(self, field: FieldDescriptor, form: Form, checked: bool) -> bool:
         if form is Form.OUTPUT:
-            return field.is_repeated or not field.has_presence
+            return field.is_repeated or field.is_required or not field.has_presence
         if not checked:
-            return False
+            return field.is_required
         return is_required(self._contract, field, rules_of(self._contract, field))
 
     def _object_words(self, message: Descriptor, form: Form, checked: bool) -> Schema:

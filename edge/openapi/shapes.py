@@ -48,4 +48,4 @@ def reference(name: str) -> Schema:
 
 def _with_null_type(schema: Schema) -> Schema:
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    return {**schema, "type": [*kinds, "null"]}
+    return schema if "null" in kinds else {**schema, "type": [*kinds, "null"]}

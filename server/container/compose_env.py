@@ -5,6 +5,7 @@ What the variables do is in docs/settings.md; those without `MILLRACE_` are the 
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,8 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "S3_SECRET_KEY": lambda: secrets.token_hex(20),
     "ELASTIC_PASSWORD": lambda: secrets.token_hex(24),
 }
+# Of characters that mean nothing to compose.
+_ADDRESS = re.compile(r"https?://[\w.:\[\]-]+(?:/[\w./~-]*)?", re.ASCII)
 HEAD = """\
 # Read by docker-compose.yml. Whoever has these secrets has Millrace: keep this file out of version control,
 # and in your backups. The first start of a volume fixes the passwords of PostgreSQL and Elasticsearch.
@@ -78,7 +81,12 @@ def missing_variables(present: Mapping[str, str | None], public_url: str | None)
 
 
 def public_address(url: str) -> dict[str, str]:
-    """The variables that go with a public address: browsers send a Secure cookie back over TLS alone."""
+    """The variables that go with a public address: browsers send a Secure cookie back over TLS alone.
+
+    Raises click.BadParameter for what is no such address.
+    """
+    if not _ADDRESS.fullmatch(url):
+        raise click.BadParameter("write it like https://go.shop.example", param_hint="--public-url")
     secure = "false" if url.startswith("http://") else "true"
     return {"MILLRACE_PUBLIC_URL": url.rstrip("/"), "MILLRACE_COOKIE_SECURE": secure}
 

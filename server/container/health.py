@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from server.container.__main__ import COMMANDS
+
 ENTRY = "server.container"
 ANSWER_SECONDS = 3.0
 _LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound
@@ -58,6 +60,8 @@ def process_of(command_line: Sequence[str]) -> str:
 def main() -> None:
     """Check what is named, or what the container runs. Commands that run to their end have no health."""
     name = sys.argv[1] if len(sys.argv) > 1 else process_of(_first_command_line())
+    if len(sys.argv) > 1 and name not in COMMANDS:
+        sys.exit(f"{name} is none of our processes; these can be asked: {', '.join(CHECKS)}")
     check = CHECKS.get(name)
     if check is None:
         return

@@ -13,7 +13,7 @@ const WORTH_WAITING: ReadonlySet<number> = new Set([429, 503]);
 export interface Attempts {
   /** Sends once. */
   readonly fetch: Fetch;
-  /** Asked before every attempt, so that a token may expire meanwhile; "" sends none. */
+  /** Asked before every attempt, so that a token may expire meanwhile, within the time allowed; "" sends none. */
   readonly token: () => string | Promise<string>;
   /** How long everything may take, pauses and reading the answer included. */
   readonly timeoutMs: number;
@@ -34,7 +34,7 @@ export function inAttempts({ fetch, token, timeoutMs, repeatable }: Attempts): F
     const signal = AbortSignal.any([original.signal, AbortSignal.timeout(timeoutMs)]);
     for (let attempt = 1; ; attempt++) {
       const request = new Request(original.clone(), { signal });
-      const bearer = await token();
+      const bearer = await unlessAborted((async () => token())(), signal);
       if (bearer && !request.headers.has("Authorization")) request.headers.set("Authorization", `Bearer ${bearer}`);
       const response = await fetch(request);
       const mayRepeat = repeatable && attempt < MAX_ATTEMPTS && WORTH_WAITING.has(response.status);
@@ -44,6 +44,16 @@ export function inAttempts({ fetch, token, timeoutMs, repeatable }: Attempts): F
       await passed(pause, signal);
     }
   };
+}
+
+/** Settles as `wanted` does, but no later than the signal, with its reason. */
+function unlessAborted<Wanted>(wanted: Promise<Wanted>, signal: AbortSignal): Promise<Wanted> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(signal.reason);
+    if (signal.aborted) leave();
+    signal.addEventListener("abort", leave, { once: true });
+    wanted.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  });
 }
 
 /** Doubles with every attempt and is spread by half, so that clients refused together do not return together. */

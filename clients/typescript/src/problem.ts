@@ -17,6 +17,8 @@ export class MillraceProblem extends Error {
   readonly code: string | undefined;
   /** A name that programs may rely on, for example `CODE_TAKEN`. */
   readonly reason: string | undefined;
+  /** Facts that belong to the reason, such as the `status` that does not allow the change; often empty. */
+  readonly metadata: Readonly<Record<string, string>>;
   /** The fields at fault; empty when the fault is not in a field. */
   readonly errors: readonly FieldProblem[];
   /** What to quote when asking an operator. */
@@ -33,6 +35,7 @@ export class MillraceProblem extends Error {
     this.title = title;
     this.code = text(told["code"]);
     this.reason = text(told["reason"]);
+    this.metadata = isRecord(told["metadata"]) ? textsIn(told["metadata"]) : {};
     this.errors = Array.isArray(told["errors"]) ? told["errors"].filter(isFieldProblem) : [];
     this.requestId = response.headers.get("X-Request-Id") ?? text(told["instance"]);
     this.retryAfterSeconds = retryAfterSeconds(response);
@@ -50,6 +53,11 @@ export function retryAfterSeconds(response: Response): number | undefined {
 
 function isFieldProblem(value: unknown): value is FieldProblem {
   return isRecord(value) && typeof value["field"] === "string" && typeof value["message"] === "string";
+}
+
+function textsIn(record: Record<string, unknown>): Record<string, string> {
+  const isText = (entry: [string, unknown]): entry is [string, string] => typeof entry[1] === "string";
+  return Object.fromEntries(Object.entries(record).filter(isText));
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

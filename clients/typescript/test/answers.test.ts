@@ -31,6 +31,7 @@ test("a problem document becomes a problem with everything in it", async () => {
         instance: "in-the-body",
         code: "INVALID_ARGUMENT",
         reason: "DESTINATION_NOT_ALLOWED",
+        metadata: { host: "elsewhere.example", count: 1 },
         errors: [{ field: "destinationUrl", message: "must be absolute" }],
       },
       { "X-Request-Id": "in-the-header" },
@@ -39,9 +40,9 @@ test("a problem document becomes a problem with everything in it", async () => {
 
   const problem = await problemOf(createMillrace({ baseUrl: server.url }).GET(LINKS));
 
-  const { name, message, status, title, code, reason, errors, requestId, retryAfterSeconds } = problem;
+  const { name, message, status, title, code, reason, metadata, errors, requestId, retryAfterSeconds } = problem;
   assert.deepEqual(
-    { name, message, status, title, code, reason, errors, requestId, retryAfterSeconds },
+    { name, message, status, title, code, reason, metadata, errors, requestId, retryAfterSeconds },
     {
       name: "MillraceProblem",
       message: "destinationUrl: must be absolute",
@@ -49,6 +50,7 @@ test("a problem document becomes a problem with everything in it", async () => {
       title: "Bad Request",
       code: "INVALID_ARGUMENT",
       reason: "DESTINATION_NOT_ALLOWED",
+      metadata: { host: "elsewhere.example" },
       errors: [{ field: "destinationUrl", message: "must be absolute" }],
       requestId: "in-the-header",
       retryAfterSeconds: undefined,
@@ -69,6 +71,7 @@ for (const body of ["<h1>Bad Gateway</h1>", "", "null", "[1]", '{"errors": "none
     const problem = await problemOf(createMillrace({ baseUrl: server.url }).GET(LINKS));
 
     assert.deepEqual([problem.status, problem.message, problem.code, problem.errors], [502, "Bad Gateway", undefined, []]);
+    assert.deepEqual(problem.metadata, {});
   });
 }
 

@@ -105,6 +105,26 @@ test("a call ends when its time is up", { timeout: 5_000 }, async () => {
   await assert.rejects(createMillrace({ baseUrl: server.url, timeoutMs: 50 }).GET(LINKS), { name: "TimeoutError" });
 });
 
+test("the time covers waiting for a token too", { timeout: 5_000 }, async () => {
+  await using server = await answering(refusedTimes(0));
+  const millrace = createMillrace({ baseUrl: server.url, timeoutMs: 50, token: () => new Promise<string>(() => {}) });
+
+  await assert.rejects(millrace.GET(LINKS), { name: "TimeoutError" });
+
+  const leaving = new AbortController();
+  setTimeout(() => leaving.abort(new Error("closed the page")), 20);
+  await assert.rejects(millrace.GET(LINKS, { timeoutMs: 4_000, signal: leaving.signal }), { message: "closed the page" });
+  assert.equal(server.asked.length, 0);
+});
+
+test("a token that cannot be had is the caller's own error", async () => {
+  const token = () => {
+    throw new Error("signed out");
+  };
+
+  await assert.rejects(createMillrace({ baseUrl: "http://millrace.example", token }).GET(LINKS), { message: "signed out" });
+});
+
 test("a call's own time replaces the client's", { timeout: 5_000 }, async () => {
   await using server = await answering(() => {});
   const millrace = createMillrace({ baseUrl: server.url, timeoutMs: 60_000 });

@@ -30,14 +30,24 @@ const briefAnswers = ({ React }) => ({
   },
 });
 
-// Examples are drawn from the schemas. A text drawn from its pattern is noise: "string" reads better, and a
-// text with a format has an example of its own.
+// Examples are drawn from the schemas, and a request's example is there to be sent: it has what is required and
+// what the contract gives an example of, since invented values of the rest would only be refused. (What requests
+// may say is closed; answers are not, and are shown whole.) A text drawn from its pattern is noise: "string" reads
+// better, and a text with a format has an example of its own.
+const sendable = (schema) => {
+  const members = Object.entries(schema.properties);
+  const wanted = members.filter(([name, { examples }]) => examples || schema.required?.includes(name));
+  return { ...schema, properties: Object.fromEntries(wanted) };
+};
+const plainly = (key, value) => {
+  if (key === "pattern" && typeof value === "string") return undefined;
+  return value?.additionalProperties === false && value.properties ? sendable(value) : value;
+};
 const plainExamples = () => ({
   afterLoad() {
     const { getSampleSchema } = this.fn;
-    const withoutPatterns = (key, value) => (key === "pattern" && typeof value === "string" ? undefined : value);
     this.fn.getSampleSchema = (schema, ...rest) =>
-      getSampleSchema(schema && JSON.parse(JSON.stringify(schema, withoutPatterns)), ...rest);
+      getSampleSchema(schema && JSON.parse(JSON.stringify(schema), plainly), ...rest);
   },
 });
 

@@ -111,6 +111,18 @@ def test_the_public_address_decides_on_secure_cookies(file: Path, url: str, secu
     assert (values["MILLRACE_PUBLIC_URL"], values["MILLRACE_COOKIE_SECURE"]) == (url.rstrip("/"), secure)
 
 
+@pytest.mark.parametrize(
+    "url", ["go.shop.example", "HTTP://go.shop.example", "https://", "https://a b", "ftp://a"]
+)
+def test_what_is_no_address_is_refused(file: Path, url: str) -> None:
+    """Every short link would begin with it; the file stays as it was."""
+    before = file.read_text()
+    refused = run(file, "--public-url", url)
+    assert refused.exit_code == 2
+    assert "--public-url" in refused.output
+    assert file.read_text() == before
+
+
 def test_keys_that_cannot_be_read_are_said(file: Path) -> None:
     """By the variable's name, without the value, and the file stays as it was."""
     file.write_text("MILLRACE_JWT_SECRETS=not-a-pair-of-anything\n")

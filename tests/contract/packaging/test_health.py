@@ -125,6 +125,14 @@ def test_an_unknown_name_is_answered_with_those_there_are(arguments: list[str]) 
     assert "Traceback" not in refused.stderr
 
 
+def test_a_slip_in_the_name_is_not_health() -> None:
+    """A container whose check asks for nothing we know is not called healthy for ever."""
+    command = [sys.executable, "-m", "server.container", "health", "egde"]
+    checked = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert checked.returncode == 1
+    assert "edge, server, drain" in checked.stderr
+
+
 def test_a_command_that_ends_has_no_health() -> None:
     """A migration is never unhealthy."""
     checked = subprocess.run([sys.executable, "-m", "server.container", "health", "migrate"], check=False)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -16,7 +17,9 @@ from edge.openapi.millrace import SERVED_SERVICES, millrace_document_bytes
 from edge.openapi.own_paths import own_paths
 from edge.openapi.paths import describe_path
 from edge.rest.routes import read_routes
+from millrace.affiliate.v1 import error_reason_pb2 as affiliate
 from millrace.auth.v1 import access_pb2
+from millrace.catalog.v1 import error_reason_pb2 as catalog
 
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
 
@@ -176,7 +179,50 @@ def test_reasons_of_refusals_are_listed(document: dict[str, Any]) -> None:
     """What a method's comment names is under its status; the problem explains all of them."""
     create = document["paths"]["/api/v1/affiliate/links"]["post"]
     reason = document["components"]["schemas"]["Problem"]["properties"]["reason"]
-    assert create["x-reasons"]["409"] == ["PAYLOAD_MISMATCH", "CODE_TAKEN"]
+    assert create["x-reasons"]["409"] == ["PAYLOAD_MISMATCH", "CODE_TAKEN", "CODES_EXHAUSTED"]
     assert "`CODE_TAKEN`" in create["responses"]["409"]["description"]
     assert {"CODE_TAKEN", "SLUG_TAKEN", "INVALID_FIELD"} <= set(reason["x-known-values"])
     assert "- `CODE_TAKEN`: Another link already has this code." in reason["description"]
+
+
+def test_every_reason_of_a_domain_is_told_by_a_method(document: dict[str, Any]) -> None:
+    """Nobody meets a reason that no operation speaks of; those of every call are explained by the problem."""
+    told = {
+        reason
+        for _, _, operation in operations(document)
+        for reasons in operation.get("x-reasons", {}).values()
+        for reason in reasons
+    }
+    domains = (affiliate.ErrorReason, catalog.ErrorReason)
+    assert {name for domain in domains for name, number in domain.items() if number} <= told
+
+
+def test_what_a_path_names_may_be_missing_and_says_so(document: dict[str, Any]) -> None:
+    """An operation on one thing gives the reason of its 404."""
+    silent = [
+        f"{method} {path}"
+        for path, method, operation in operations(document)
+        if "{" in path and "x-rpc" in operation and "404" not in operation.get("x-reasons", {})
+    ]
+    assert silent == []
+
+
+def test_the_redirect_says_when_to_come_back(document: dict[str, Any]) -> None:
+    """As every 503 does."""
+    assert "Retry-After" in document["paths"]["/l/{code}"]["get"]["responses"]["503"]["headers"]
+
+
+def test_a_mask_has_one_meaning_when_it_is_left_out(document: dict[str, Any]) -> None:
+    """That of the body's members; what the service makes of no mask cannot be met over REST."""
+    for path in ("/api/v1/affiliate/program", "/api/v1/affiliate/links/{linkId}"):
+        [mask] = [one for one in document["paths"][path]["patch"]["parameters"] if one["in"] == "query"]
+        assert mask["description"].count("Unset:") == 1
+        assert mask["description"].endswith("Unset: the fields that the body names.")
+
+
+def test_the_example_of_a_problem_is_one(document: dict[str, Any]) -> None:
+    """What the page shows as a refusal could be one."""
+    schemas = document["components"]["schemas"]
+    [example] = schemas["Problem"]["examples"]
+    whole = {**schemas["Problem"], "components": document["components"]}
+    assert jsonschema_rs.Draft202012Validator(whole).is_valid(example)

@@ -172,10 +172,13 @@ def test_raw_bodies_are_of_any_type(document: dict[str, Any]) -> None:
 
 
 def test_streams_are_lines_or_events(document: dict[str, Any]) -> None:
-    """Both framings are offered, each marked, with the schema of one message."""
+    """Both framings are offered, each marked, with the schema of one message and of what breaks it off."""
     content = operation(document, "get", "/v1/watch")["responses"]["200"]["content"]
     inner = {"$ref": "#/components/schemas/Inner"}
-    assert content["application/x-ndjson"] == {"schema": inner, "x-stream": True}
+    message, broken = content["application/x-ndjson"]["schema"]["anyOf"]
+    assert message == inner
+    assert broken["properties"] == {"error": {"$ref": "#/components/schemas/Problem"}}
+    assert all(framing["x-stream"] for framing in content.values())
     assert content["text/event-stream"]["x-event-schema"] == inner
 
 

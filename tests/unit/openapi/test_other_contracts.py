@@ -8,7 +8,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from edge.openapi import make_document
 from edge.openapi.contract import Contract
-from tests.unit.openapi.contracts import image_of
+from tests.unit.openapi.contracts import IMPORTS, document_of, image_of
 
 PLAIN_IMPORTS = """
 syntax = "proto3";
@@ -38,6 +38,36 @@ service Notes {
   }
 }
 service Silent { rpc Nothing(Outer) returns (Outer); }
+"""
+
+# One member of a oneof in the path; the others cannot be given then.
+PICKED = """
+message Pick {
+  oneof choice {
+    option (buf.validate.oneof).required = true;
+    string name = 1;
+    int32 number = 2;
+    Core inner = 3;
+  }
+  string note = 4;
+}
+message Core {
+  oneof choice {
+    string name = 1;
+    int32 number = 2;
+  }
+  string note = 3;
+}
+service Picks {
+  rpc Take(Pick) returns (Pick) {
+    option (google.api.http) = {
+      put: "/v1/picks/{name}"
+      body: "*"
+      additional_bindings {get: "/v1/picks/{name}"}
+      additional_bindings {delete: "/v1/inner/{inner.name}"}
+    };
+  }
+}
 """
 
 
@@ -87,3 +117,108 @@ def test_unknown_options_are_no_options(image: FileDescriptorSet) -> None:
     [service] = contract.services()
     assert not contract.declares("millrace.auth.v1.access")
     assert contract.option(service.methods[0], "millrace.auth.v1.access") is None
+
+
+def test_an_answer_that_may_be_null_says_so_once() -> None:
+    """A field that is null anyway, and may be unset, is still valid OpenAPI."""
+    document = document_of(
+        """
+        message Nothing { optional google.protobuf.NullValue nothing = 1; }
+        service Nothings {
+          rpc Get(Nothing) returns (Nothing) {
+            option (google.api.http) = {get: "/v1/nothing" response_body: "nothing"};
+          }
+        }
+        """
+    )
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+    content = document["paths"]["/v1/nothing"]["get"]["responses"]["200"]["content"]
+    assert content["application/json"]["schema"] == {"type": "null"}
+
+
+def test_operation_ids_stay_apart() -> None:
+    """A second rule's id is no method's, whichever comes first."""
+    document = document_of(
+        """
+        message Asked { string text = 1; }
+        service Asks {
+          rpc Get(Asked) returns (Asked) {
+            option (google.api.http) = {get: "/v1/a" additional_bindings {get: "/v1/b"}};
+          }
+          rpc Get_2(Asked) returns (Asked) { option (google.api.http) = {get: "/v1/c"}; }
+        }
+        """
+    )
+    ids = [item["get"]["operationId"] for item in document["paths"].values()]
+    assert ids == ["Asks_Get", "Asks_Get_3", "Asks_Get_2"]
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+def test_what_the_path_rules_out_is_not_asked_for() -> None:
+    """With one field of a oneof in the path the others are no input, and the demand for one is met."""
+    document = document_of(PICKED)
+    body = document["components"]["schemas"]["TakeBody"]
+    assert set(body["properties"]) == {"note"}
+    assert not {"anyOf", "allOf", "dependentSchemas"} & body.keys()
+    taken = document["paths"]["/v1/picks/{name}"]["get"]["parameters"]
+    assert [one["name"] for one in taken] == ["name", "note"]
+    inner = document["paths"]["/v1/inner/{name}"]["delete"]["parameters"]
+    assert [one["name"] for one in inner] == ["name", "inner.note", "note"]
+
+
+@pytest.mark.parametrize(
+    ("syntax", "field"),
+    [
+        ("proto2", "required string text = 1;"),
+        ("edition", "string text = 1 [features.field_presence = LEGACY_REQUIRED];"),
+    ],
+)
+def test_fields_that_their_syntax_requires_are_required(syntax: str, field: str) -> None:
+    """The translator refuses a message without them, whatever rules there are."""
+    head = 'edition = "2023";' if syntax == "edition" else 'syntax = "proto2";'
+    source = f"""
+    message Note {{ {field} }}
+    service Notes {{
+      rpc Keep(Note) returns (Note) {{ option (google.api.http) = {{post: "/v1/notes" body: "*"}}; }}
+    }}
+    """
+    image = image_of(source, with_imports=IMPORTS.replace('syntax = "proto3";', head))
+    document = make_document(image, title="Old", version="1")
+    schemas = document["components"]["schemas"]
+    assert schemas["NoteInput"]["required"] == schemas["Note"]["required"] == ["text"]
+    assert schemas["NoteInput"]["properties"]["text"] == {"type": "string"}
+    assert document["paths"]["/v1/notes"]["post"]["requestBody"]["required"] is True
+
+
+def test_well_known_types_do_not_explain_themselves() -> None:
+    """What they say is for those who write contracts, not for those who read an answer."""
+    document = document_of(
+        """
+        service Clock {
+          rpc Now(google.protobuf.Empty) returns (google.protobuf.Timestamp) {
+            option (google.api.http) = {get: "/v1/now"};
+          }
+          rpc Face(google.protobuf.Empty) returns (google.api.HttpBody) {
+            option (google.api.http) = {get: "/v1/face"};
+          }
+        }
+        """
+    )
+    answers = [document["paths"][path]["get"]["responses"]["200"] for path in ("/v1/now", "/v1/face")]
+    assert [answer["description"] for answer in answers] == ["Done.", "Done."]
+    assert all("ETag" in answer["headers"] for answer in answers)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "google.protobuf.FieldMask"])
+def test_a_segment_is_never_empty(kind: str) -> None:
+    """Not even for a type of which the empty text is a value."""
+    document = document_of(
+        f"""
+        message Asked {{ {kind} key = 1; }}
+        service Asks {{
+          rpc Get(Asked) returns (Asked) {{ option (google.api.http) = {{get: "/v1/{{key}}"}}; }}
+        }}
+        """
+    )
+    [key] = document["paths"]["/v1/{key}"]["get"]["parameters"]
+    assert key["schema"]["minLength"] == 1

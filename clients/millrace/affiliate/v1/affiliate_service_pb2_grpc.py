@@ -143,7 +143,8 @@ class AffiliateServiceServicer:
 
     def UpdateProgram(self, request, context):
         """Changes the settings named in the mask and returns all of them. Links
-        follow within 35 seconds.
+        follow within 35 seconds. INVALID_ARGUMENT (DESTINATION_NOT_ALLOWED) when
+        an address would lead to a host that is not allowed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,7 +176,8 @@ class AffiliateServiceServicer:
 
     def ApprovePartner(self, request, context):
         """Makes a PENDING partner ACTIVE. Repeating the call changes nothing.
-        FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
+        FAILED_PRECONDITION (STATUS_CONFLICT) from any other status; NOT_FOUND
+        (PARTNER_NOT_FOUND) when there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,7 +185,8 @@ class AffiliateServiceServicer:
 
     def RejectPartner(self, request, context):
         """Makes a PENDING partner REJECTED, for good. Repeating the call changes
-        nothing. FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
+        nothing. FAILED_PRECONDITION (STATUS_CONFLICT) from any other status;
+        NOT_FOUND (PARTNER_NOT_FOUND) when there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -191,7 +194,8 @@ class AffiliateServiceServicer:
 
     def SuspendPartner(self, request, context):
         """Makes an ACTIVE partner SUSPENDED. Repeating the call changes nothing.
-        FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
+        FAILED_PRECONDITION (STATUS_CONFLICT) from any other status; NOT_FOUND
+        (PARTNER_NOT_FOUND) when there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -199,7 +203,8 @@ class AffiliateServiceServicer:
 
     def ReinstatePartner(self, request, context):
         """Makes a SUSPENDED partner ACTIVE again. Repeating the call changes nothing.
-        FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
+        FAILED_PRECONDITION (STATUS_CONFLICT) from any other status; NOT_FOUND
+        (PARTNER_NOT_FOUND) when there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -207,7 +212,8 @@ class AffiliateServiceServicer:
 
     def MintPartnerToken(self, request, context):
         """Mints a bearer token for a partner, for development and tests.
-        FAILED_PRECONDITION (MINTING_DISABLED) where the installation forbids it.
+        FAILED_PRECONDITION (MINTING_DISABLED) where the installation forbids it;
+        NOT_FOUND (PARTNER_NOT_FOUND) when there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -217,9 +223,12 @@ class AffiliateServiceServicer:
         """Creates a link. With a `request_id` used before, returns the first link
         when the content is equal and ABORTED (PAYLOAD_MISMATCH) when it is not.
         FAILED_PRECONDITION (PARTNER_NOT_ACTIVE) unless the partner is ACTIVE;
-        ALREADY_EXISTS (CODE_TAKEN) when the custom code is in use;
-        INVALID_ARGUMENT (DESTINATION_NOT_ALLOWED, CODE_RESERVED, PRODUCT_NOT_FOUND)
-        naming the field.
+        ALREADY_EXISTS (CODE_TAKEN) when the custom code is in use, ABORTED
+        (CODES_EXHAUSTED) when no free one was drawn; INVALID_ARGUMENT
+        (DESTINATION_NOT_ALLOWED, CODE_RESERVED, PRODUCT_NOT_FOUND) naming the
+        field; NOT_FOUND (PARTNER_NOT_FOUND) when there is no such partner, or when
+        a partner names another; PERMISSION_DENIED (COMMISSION_NOT_ALLOWED) when a
+        partner sets the commission.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -236,7 +245,7 @@ class AffiliateServiceServicer:
     def ListLinks(self, request, context):
         """Lists links, newest first, in pages; partners see only their own.
         INVALID_ARGUMENT (PAGE_TOKEN_INVALID) when the token belongs to another
-        caller or filter.
+        caller or filter; NOT_FOUND (PARTNER_NOT_FOUND) when a partner names another.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -244,7 +253,11 @@ class AffiliateServiceServicer:
 
     def UpdateLink(self, request, context):
         """Changes the fields named in the mask and returns the link. Effective on
-        every edge within 5 seconds.
+        every edge within 5 seconds. NOT_FOUND (LINK_NOT_FOUND) when there is none,
+        or when it is another partner's; FAILED_PRECONDITION (PARTNER_NOT_ACTIVE)
+        for a partner who is not ACTIVE; INVALID_ARGUMENT (DESTINATION_NOT_ALLOWED)
+        naming the field; PERMISSION_DENIED (COMMISSION_NOT_ALLOWED) when a partner
+        sets the commission.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -252,21 +265,25 @@ class AffiliateServiceServicer:
 
     def DisableLink(self, request, context):
         """Stops serving a link, on every edge within 5 seconds. Repeating the call
-        changes nothing.
+        changes nothing. NOT_FOUND (LINK_NOT_FOUND) when there is none, or when it
+        is another partner's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EnableLink(self, request, context):
-        """Serves a disabled link again. Repeating the call changes nothing.
+        """Serves a disabled link again. Repeating the call changes nothing. NOT_FOUND
+        (LINK_NOT_FOUND) when there is none, or when it is another partner's;
+        FAILED_PRECONDITION (PARTNER_NOT_ACTIVE) for a partner who is not ACTIVE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetLinkStats(self, request, context):
-        """Returns a link's clicks. A click is counted within 2 seconds.
+        """Returns a link's clicks. A click is counted within 2 seconds. NOT_FOUND
+        (LINK_NOT_FOUND) when there is none, or when it is another partner's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

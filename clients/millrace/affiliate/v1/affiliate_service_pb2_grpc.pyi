@@ -23,7 +23,8 @@ class AffiliateServiceStub:
     """Returns the program's settings."""
     UpdateProgram: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.UpdateProgramRequest, _program_pb2.Program]
     """Changes the settings named in the mask and returns all of them. Links
-    follow within 35 seconds.
+    follow within 35 seconds. INVALID_ARGUMENT (DESTINATION_NOT_ALLOWED) when
+    an address would lead to a host that is not allowed.
     """
     CreatePartner: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.CreatePartnerRequest, _partner_pb2.Partner]
     """Creates a partner, PENDING. ALREADY_EXISTS (EMAIL_TAKEN) when the address
@@ -39,31 +40,39 @@ class AffiliateServiceStub:
     """
     ApprovePartner: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.ApprovePartnerRequest, _partner_pb2.Partner]
     """Makes a PENDING partner ACTIVE. Repeating the call changes nothing.
-    FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
+    FAILED_PRECONDITION (STATUS_CONFLICT) from any other status; NOT_FOUND
+    (PARTNER_NOT_FOUND) when there is none.
     """
     RejectPartner: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.RejectPartnerRequest, _partner_pb2.Partner]
     """Makes a PENDING partner REJECTED, for good. Repeating the call changes
-    nothing. FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
+    nothing. FAILED_PRECONDITION (STATUS_CONFLICT) from any other status;
+    NOT_FOUND (PARTNER_NOT_FOUND) when there is none.
     """
     SuspendPartner: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.SuspendPartnerRequest, _partner_pb2.Partner]
     """Makes an ACTIVE partner SUSPENDED. Repeating the call changes nothing.
-    FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
+    FAILED_PRECONDITION (STATUS_CONFLICT) from any other status; NOT_FOUND
+    (PARTNER_NOT_FOUND) when there is none.
     """
     ReinstatePartner: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.ReinstatePartnerRequest, _partner_pb2.Partner]
     """Makes a SUSPENDED partner ACTIVE again. Repeating the call changes nothing.
-    FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
+    FAILED_PRECONDITION (STATUS_CONFLICT) from any other status; NOT_FOUND
+    (PARTNER_NOT_FOUND) when there is none.
     """
     MintPartnerToken: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.MintPartnerTokenRequest, _affiliate_service_pb2.MintPartnerTokenResponse]
     """Mints a bearer token for a partner, for development and tests.
-    FAILED_PRECONDITION (MINTING_DISABLED) where the installation forbids it.
+    FAILED_PRECONDITION (MINTING_DISABLED) where the installation forbids it;
+    NOT_FOUND (PARTNER_NOT_FOUND) when there is none.
     """
     CreateLink: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.CreateLinkRequest, _link_pb2.Link]
     """Creates a link. With a `request_id` used before, returns the first link
     when the content is equal and ABORTED (PAYLOAD_MISMATCH) when it is not.
     FAILED_PRECONDITION (PARTNER_NOT_ACTIVE) unless the partner is ACTIVE;
-    ALREADY_EXISTS (CODE_TAKEN) when the custom code is in use;
-    INVALID_ARGUMENT (DESTINATION_NOT_ALLOWED, CODE_RESERVED, PRODUCT_NOT_FOUND)
-    naming the field.
+    ALREADY_EXISTS (CODE_TAKEN) when the custom code is in use, ABORTED
+    (CODES_EXHAUSTED) when no free one was drawn; INVALID_ARGUMENT
+    (DESTINATION_NOT_ALLOWED, CODE_RESERVED, PRODUCT_NOT_FOUND) naming the
+    field; NOT_FOUND (PARTNER_NOT_FOUND) when there is no such partner, or when
+    a partner names another; PERMISSION_DENIED (COMMISSION_NOT_ALLOWED) when a
+    partner sets the commission.
     """
     GetLink: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.GetLinkRequest, _link_pb2.Link]
     """Returns a link; partners see only their own. NOT_FOUND (LINK_NOT_FOUND)
@@ -72,20 +81,30 @@ class AffiliateServiceStub:
     ListLinks: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.ListLinksRequest, _affiliate_service_pb2.ListLinksResponse]
     """Lists links, newest first, in pages; partners see only their own.
     INVALID_ARGUMENT (PAGE_TOKEN_INVALID) when the token belongs to another
-    caller or filter.
+    caller or filter; NOT_FOUND (PARTNER_NOT_FOUND) when a partner names another.
     """
     UpdateLink: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.UpdateLinkRequest, _link_pb2.Link]
     """Changes the fields named in the mask and returns the link. Effective on
-    every edge within 5 seconds.
+    every edge within 5 seconds. NOT_FOUND (LINK_NOT_FOUND) when there is none,
+    or when it is another partner's; FAILED_PRECONDITION (PARTNER_NOT_ACTIVE)
+    for a partner who is not ACTIVE; INVALID_ARGUMENT (DESTINATION_NOT_ALLOWED)
+    naming the field; PERMISSION_DENIED (COMMISSION_NOT_ALLOWED) when a partner
+    sets the commission.
     """
     DisableLink: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.DisableLinkRequest, _link_pb2.Link]
     """Stops serving a link, on every edge within 5 seconds. Repeating the call
-    changes nothing.
+    changes nothing. NOT_FOUND (LINK_NOT_FOUND) when there is none, or when it
+    is another partner's.
     """
     EnableLink: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.EnableLinkRequest, _link_pb2.Link]
-    """Serves a disabled link again. Repeating the call changes nothing."""
+    """Serves a disabled link again. Repeating the call changes nothing. NOT_FOUND
+    (LINK_NOT_FOUND) when there is none, or when it is another partner's;
+    FAILED_PRECONDITION (PARTNER_NOT_ACTIVE) for a partner who is not ACTIVE.
+    """
     GetLinkStats: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.GetLinkStatsRequest, _link_pb2.LinkStats]
-    """Returns a link's clicks. A click is counted within 2 seconds."""
+    """Returns a link's clicks. A click is counted within 2 seconds. NOT_FOUND
+    (LINK_NOT_FOUND) when there is none, or when it is another partner's.
+    """
     ResolveLink: _aio.UnaryUnaryMultiCallable[_affiliate_service_pb2.ResolveLinkRequest, _link_pb2.ResolvedLink]
     """Finds what the edge needs to serve a code, and refreshes the snapshot that
     edges read. NOT_FOUND (LINK_NOT_FOUND) for an unknown code. Internal: has no
@@ -110,7 +129,8 @@ class AffiliateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_affiliate_service_pb2.UpdateProgramRequest, _abc.Awaitable[_program_pb2.Program]],
     ) -> _abc.Awaitable[_program_pb2.Program]:
         """Changes the settings named in the mask and returns all of them. Links
-        follow within 35 seconds.
+        follow within 35 seconds. INVALID_ARGUMENT (DESTINATION_NOT_ALLOWED) when
+        an address would lead to a host that is not allowed.
         """
 
     @_abc_1.abstractmethod
@@ -150,7 +170,8 @@ class AffiliateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_affiliate_service_pb2.ApprovePartnerRequest, _abc.Awaitable[_partner_pb2.Partner]],
     ) -> _abc.Awaitable[_partner_pb2.Partner]:
         """Makes a PENDING partner ACTIVE. Repeating the call changes nothing.
-        FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
+        FAILED_PRECONDITION (STATUS_CONFLICT) from any other status; NOT_FOUND
+        (PARTNER_NOT_FOUND) when there is none.
         """
 
     @_abc_1.abstractmethod
@@ -160,7 +181,8 @@ class AffiliateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_affiliate_service_pb2.RejectPartnerRequest, _abc.Awaitable[_partner_pb2.Partner]],
     ) -> _abc.Awaitable[_partner_pb2.Partner]:
         """Makes a PENDING partner REJECTED, for good. Repeating the call changes
-        nothing. FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
+        nothing. FAILED_PRECONDITION (STATUS_CONFLICT) from any other status;
+        NOT_FOUND (PARTNER_NOT_FOUND) when there is none.
         """
 
     @_abc_1.abstractmethod
@@ -170,7 +192,8 @@ class AffiliateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_affiliate_service_pb2.SuspendPartnerRequest, _abc.Awaitable[_partner_pb2.Partner]],
     ) -> _abc.Awaitable[_partner_pb2.Partner]:
         """Makes an ACTIVE partner SUSPENDED. Repeating the call changes nothing.
-        FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
+        FAILED_PRECONDITION (STATUS_CONFLICT) from any other status; NOT_FOUND
+        (PARTNER_NOT_FOUND) when there is none.
         """
 
     @_abc_1.abstractmethod
@@ -180,7 +203,8 @@ class AffiliateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_affiliate_service_pb2.ReinstatePartnerRequest, _abc.Awaitable[_partner_pb2.Partner]],
     ) -> _abc.Awaitable[_partner_pb2.Partner]:
         """Makes a SUSPENDED partner ACTIVE again. Repeating the call changes nothing.
-        FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
+        FAILED_PRECONDITION (STATUS_CONFLICT) from any other status; NOT_FOUND
+        (PARTNER_NOT_FOUND) when there is none.
         """
 
     @_abc_1.abstractmethod
@@ -190,7 +214,8 @@ class AffiliateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_affiliate_service_pb2.MintPartnerTokenRequest, _abc.Awaitable[_affiliate_service_pb2.MintPartnerTokenResponse]],
     ) -> _abc.Awaitable[_affiliate_service_pb2.MintPartnerTokenResponse]:
         """Mints a bearer token for a partner, for development and tests.
-        FAILED_PRECONDITION (MINTING_DISABLED) where the installation forbids it.
+        FAILED_PRECONDITION (MINTING_DISABLED) where the installation forbids it;
+        NOT_FOUND (PARTNER_NOT_FOUND) when there is none.
         """
 
     @_abc_1.abstractmethod
@@ -202,9 +227,12 @@ class AffiliateServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a link. With a `request_id` used before, returns the first link
         when the content is equal and ABORTED (PAYLOAD_MISMATCH) when it is not.
         FAILED_PRECONDITION (PARTNER_NOT_ACTIVE) unless the partner is ACTIVE;
-        ALREADY_EXISTS (CODE_TAKEN) when the custom code is in use;
-        INVALID_ARGUMENT (DESTINATION_NOT_ALLOWED, CODE_RESERVED, PRODUCT_NOT_FOUND)
-        naming the field.
+        ALREADY_EXISTS (CODE_TAKEN) when the custom code is in use, ABORTED
+        (CODES_EXHAUSTED) when no free one was drawn; INVALID_ARGUMENT
+        (DESTINATION_NOT_ALLOWED, CODE_RESERVED, PRODUCT_NOT_FOUND) naming the
+        field; NOT_FOUND (PARTNER_NOT_FOUND) when there is no such partner, or when
+        a partner names another; PERMISSION_DENIED (COMMISSION_NOT_ALLOWED) when a
+        partner sets the commission.
         """
 
     @_abc_1.abstractmethod
@@ -225,7 +253,7 @@ class AffiliateServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_affiliate_service_pb2.ListLinksResponse]:
         """Lists links, newest first, in pages; partners see only their own.
         INVALID_ARGUMENT (PAGE_TOKEN_INVALID) when the token belongs to another
-        caller or filter.
+        caller or filter; NOT_FOUND (PARTNER_NOT_FOUND) when a partner names another.
         """
 
     @_abc_1.abstractmethod
@@ -235,7 +263,11 @@ class AffiliateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_affiliate_service_pb2.UpdateLinkRequest, _abc.Awaitable[_link_pb2.Link]],
     ) -> _abc.Awaitable[_link_pb2.Link]:
         """Changes the fields named in the mask and returns the link. Effective on
-        every edge within 5 seconds.
+        every edge within 5 seconds. NOT_FOUND (LINK_NOT_FOUND) when there is none,
+        or when it is another partner's; FAILED_PRECONDITION (PARTNER_NOT_ACTIVE)
+        for a partner who is not ACTIVE; INVALID_ARGUMENT (DESTINATION_NOT_ALLOWED)
+        naming the field; PERMISSION_DENIED (COMMISSION_NOT_ALLOWED) when a partner
+        sets the commission.
         """
 
     @_abc_1.abstractmethod
@@ -245,7 +277,8 @@ class AffiliateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_affiliate_service_pb2.DisableLinkRequest, _abc.Awaitable[_link_pb2.Link]],
     ) -> _abc.Awaitable[_link_pb2.Link]:
         """Stops serving a link, on every edge within 5 seconds. Repeating the call
-        changes nothing.
+        changes nothing. NOT_FOUND (LINK_NOT_FOUND) when there is none, or when it
+        is another partner's.
         """
 
     @_abc_1.abstractmethod
@@ -254,7 +287,10 @@ class AffiliateServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _affiliate_service_pb2.EnableLinkRequest,
         context: _aio.ServicerContext[_affiliate_service_pb2.EnableLinkRequest, _abc.Awaitable[_link_pb2.Link]],
     ) -> _abc.Awaitable[_link_pb2.Link]:
-        """Serves a disabled link again. Repeating the call changes nothing."""
+        """Serves a disabled link again. Repeating the call changes nothing. NOT_FOUND
+        (LINK_NOT_FOUND) when there is none, or when it is another partner's;
+        FAILED_PRECONDITION (PARTNER_NOT_ACTIVE) for a partner who is not ACTIVE.
+        """
 
     @_abc_1.abstractmethod
     def GetLinkStats(
@@ -262,7 +298,9 @@ class AffiliateServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _affiliate_service_pb2.GetLinkStatsRequest,
         context: _aio.ServicerContext[_affiliate_service_pb2.GetLinkStatsRequest, _abc.Awaitable[_link_pb2.LinkStats]],
     ) -> _abc.Awaitable[_link_pb2.LinkStats]:
-        """Returns a link's clicks. A click is counted within 2 seconds."""
+        """Returns a link's clicks. A click is counted within 2 seconds. NOT_FOUND
+        (LINK_NOT_FOUND) when there is none, or when it is another partner's.
+        """
 
     @_abc_1.abstractmethod
     def ResolveLink(

@@ -81,7 +81,7 @@ class CatalogServiceServicer:
     def BatchUpsertProducts(self, request, context):
         """Stores up to 500 products and answers for each by itself: a product that
         breaks a rule is reported and the others are stored. Repeating the call
-        changes nothing.
+        changes nothing. INVALID_ARGUMENT (PRODUCT_REPEATED) when two have one id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -27,7 +27,7 @@ class CatalogServiceStub:
     BatchUpsertProducts: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.BatchUpsertProductsRequest, _catalog_service_pb2.BatchUpsertProductsResponse]
     """Stores up to 500 products and answers for each by itself: a product that
     breaks a rule is reported and the others are stored. Repeating the call
-    changes nothing.
+    changes nothing. INVALID_ARGUMENT (PRODUCT_REPEATED) when two have one id.
     """
     GetProduct: _aio.UnaryUnaryMultiCallable[_catalog_service_pb2.GetProductRequest, _product_pb2.Product]
     """Returns one product. NOT_FOUND (PRODUCT_NOT_FOUND) when there is none."""
@@ -63,7 +63,7 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_catalog_service_pb2.BatchUpsertProductsResponse]:
         """Stores up to 500 products and answers for each by itself: a product that
         breaks a rule is reported and the others are stored. Repeating the call
-        changes nothing.
+        changes nothing. INVALID_ARGUMENT (PRODUCT_REPEATED) when two have one id.
         """
 
     @_abc_1.abstractmethod

@@ -25,7 +25,7 @@ export interface paths {
         head?: never;
         /**
          * Changes the settings named in the mask and returns all of them
-         * @description Changes the settings named in the mask and returns all of them. Links follow within 35 seconds.
+         * @description Changes the settings named in the mask and returns all of them. Links follow within 35 seconds. INVALID_ARGUMENT (DESTINATION_NOT_ALLOWED) when an address would lead to a host that is not allowed.
          *
          *     Callers: ADMIN.
          */
@@ -93,7 +93,7 @@ export interface paths {
         put?: never;
         /**
          * Makes a PENDING partner ACTIVE
-         * @description Makes a PENDING partner ACTIVE. Repeating the call changes nothing. FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
+         * @description Makes a PENDING partner ACTIVE. Repeating the call changes nothing. FAILED_PRECONDITION (STATUS_CONFLICT) from any other status; NOT_FOUND (PARTNER_NOT_FOUND) when there is none.
          *
          *     Callers: ADMIN.
          */
@@ -115,7 +115,7 @@ export interface paths {
         put?: never;
         /**
          * Makes a PENDING partner REJECTED, for good
-         * @description Makes a PENDING partner REJECTED, for good. Repeating the call changes nothing. FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
+         * @description Makes a PENDING partner REJECTED, for good. Repeating the call changes nothing. FAILED_PRECONDITION (STATUS_CONFLICT) from any other status; NOT_FOUND (PARTNER_NOT_FOUND) when there is none.
          *
          *     Callers: ADMIN.
          */
@@ -137,7 +137,7 @@ export interface paths {
         put?: never;
         /**
          * Makes an ACTIVE partner SUSPENDED
-         * @description Makes an ACTIVE partner SUSPENDED. Repeating the call changes nothing. FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
+         * @description Makes an ACTIVE partner SUSPENDED. Repeating the call changes nothing. FAILED_PRECONDITION (STATUS_CONFLICT) from any other status; NOT_FOUND (PARTNER_NOT_FOUND) when there is none.
          *
          *     Callers: ADMIN.
          */
@@ -159,7 +159,7 @@ export interface paths {
         put?: never;
         /**
          * Makes a SUSPENDED partner ACTIVE again
-         * @description Makes a SUSPENDED partner ACTIVE again. Repeating the call changes nothing. FAILED_PRECONDITION (STATUS_CONFLICT) from any other status.
+         * @description Makes a SUSPENDED partner ACTIVE again. Repeating the call changes nothing. FAILED_PRECONDITION (STATUS_CONFLICT) from any other status; NOT_FOUND (PARTNER_NOT_FOUND) when there is none.
          *
          *     Callers: ADMIN.
          */
@@ -181,7 +181,7 @@ export interface paths {
         put?: never;
         /**
          * Mints a bearer token for a partner, for development and tests
-         * @description Mints a bearer token for a partner, for development and tests. FAILED_PRECONDITION (MINTING_DISABLED) where the installation forbids it.
+         * @description Mints a bearer token for a partner, for development and tests. FAILED_PRECONDITION (MINTING_DISABLED) where the installation forbids it; NOT_FOUND (PARTNER_NOT_FOUND) when there is none.
          *
          *     Callers: ADMIN.
          */
@@ -201,7 +201,7 @@ export interface paths {
         };
         /**
          * Lists links, newest first, in pages; partners see only their own
-         * @description Lists links, newest first, in pages; partners see only their own. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) when the token belongs to another caller or filter.
+         * @description Lists links, newest first, in pages; partners see only their own. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) when the token belongs to another caller or filter; NOT_FOUND (PARTNER_NOT_FOUND) when a partner names another.
          *
          *     Callers: ADMIN, PARTNER.
          */
@@ -209,7 +209,7 @@ export interface paths {
         put?: never;
         /**
          * Creates a link
-         * @description Creates a link. With a `requestId` used before, returns the first link when the content is equal and ABORTED (PAYLOAD_MISMATCH) when it is not. FAILED_PRECONDITION (PARTNER_NOT_ACTIVE) unless the partner is ACTIVE; ALREADY_EXISTS (CODE_TAKEN) when the custom code is in use; INVALID_ARGUMENT (DESTINATION_NOT_ALLOWED, CODE_RESERVED, PRODUCT_NOT_FOUND) naming the field.
+         * @description Creates a link. With a `requestId` used before, returns the first link when the content is equal and ABORTED (PAYLOAD_MISMATCH) when it is not. FAILED_PRECONDITION (PARTNER_NOT_ACTIVE) unless the partner is ACTIVE; ALREADY_EXISTS (CODE_TAKEN) when the custom code is in use, ABORTED (CODES_EXHAUSTED) when no free one was drawn; INVALID_ARGUMENT (DESTINATION_NOT_ALLOWED, CODE_RESERVED, PRODUCT_NOT_FOUND) naming the field; NOT_FOUND (PARTNER_NOT_FOUND) when there is no such partner, or when a partner names another; PERMISSION_DENIED (COMMISSION_NOT_ALLOWED) when a partner sets the commission.
          *
          *     Callers: ADMIN, PARTNER.
          */
@@ -241,7 +241,7 @@ export interface paths {
         head?: never;
         /**
          * Changes the fields named in the mask and returns the link
-         * @description Changes the fields named in the mask and returns the link. Effective on every edge within 5 seconds.
+         * @description Changes the fields named in the mask and returns the link. Effective on every edge within 5 seconds. NOT_FOUND (LINK_NOT_FOUND) when there is none, or when it is another partner's; FAILED_PRECONDITION (PARTNER_NOT_ACTIVE) for a partner who is not ACTIVE; INVALID_ARGUMENT (DESTINATION_NOT_ALLOWED) naming the field; PERMISSION_DENIED (COMMISSION_NOT_ALLOWED) when a partner sets the commission.
          *
          *     Callers: ADMIN, PARTNER.
          */
@@ -259,7 +259,7 @@ export interface paths {
         put?: never;
         /**
          * Stops serving a link, on every edge within 5 seconds
-         * @description Stops serving a link, on every edge within 5 seconds. Repeating the call changes nothing.
+         * @description Stops serving a link, on every edge within 5 seconds. Repeating the call changes nothing. NOT_FOUND (LINK_NOT_FOUND) when there is none, or when it is another partner's.
          *
          *     Callers: ADMIN, PARTNER.
          */
@@ -281,7 +281,7 @@ export interface paths {
         put?: never;
         /**
          * Serves a disabled link again
-         * @description Serves a disabled link again. Repeating the call changes nothing.
+         * @description Serves a disabled link again. Repeating the call changes nothing. NOT_FOUND (LINK_NOT_FOUND) when there is none, or when it is another partner's; FAILED_PRECONDITION (PARTNER_NOT_ACTIVE) for a partner who is not ACTIVE.
          *
          *     Callers: ADMIN, PARTNER.
          */
@@ -301,7 +301,7 @@ export interface paths {
         };
         /**
          * Returns a link's clicks
-         * @description Returns a link's clicks. A click is counted within 2 seconds.
+         * @description Returns a link's clicks. A click is counted within 2 seconds. NOT_FOUND (LINK_NOT_FOUND) when there is none, or when it is another partner's.
          *
          *     Callers: ADMIN, PARTNER.
          */
@@ -353,7 +353,7 @@ export interface paths {
         put?: never;
         /**
          * Stores up to 500 products and answers for each by itself: a product that breaks a rule is reported and the others are stored
-         * @description Stores up to 500 products and answers for each by itself: a product that breaks a rule is reported and the others are stored. Repeating the call changes nothing.
+         * @description Stores up to 500 products and answers for each by itself: a product that breaks a rule is reported and the others are stored. Repeating the call changes nothing. INVALID_ARGUMENT (PRODUCT_REPEATED) when two have one id.
          *
          *     Callers: ADMIN, SERVICE.
          */
@@ -635,7 +635,10 @@ export interface components {
             readonly partnerId: string;
             /** @description The product promoted. Cannot be changed. Unset: the link leads to a page. */
             readonly productId?: string;
-            /** @description Where shoppers go: an absolute http(s) address on an allowed host. */
+            /**
+             * @description Where shoppers go: an absolute http(s) address on an allowed host.
+             * @example https://shop.example/sale
+             */
             destinationUrl: string;
             /** @description 256 random bits, hexadecimal. Names the link in the shop's own systems. */
             readonly trackingCode: string;
@@ -647,7 +650,10 @@ export interface components {
             readonly status: components["schemas"]["LinkStatus"];
             /** @description Replaces every less specific commission. Only admins set it. Unset: none. */
             commission?: components["schemas"]["Commission"];
-            /** @description A free label for the partner's own reports, at most 128 characters. */
+            /**
+             * @description A free label for the partner's own reports, at most 128 characters.
+             * @example newsletter-12
+             */
             campaign?: string;
             /** @description Passes the shopper's query on to the destination; the destination's own parameters win. */
             forwardQuery: boolean;
@@ -803,7 +809,23 @@ export interface components {
          * @enum {string}
          */
         PartnerStatus: "STATUS_UNSPECIFIED" | "PENDING" | "ACTIVE" | "SUSPENDED" | "REJECTED";
-        /** @description Why a request was refused (RFC 9457). */
+        /**
+         * @description Why a request was refused (RFC 9457).
+         * @example {
+         *       "type": "about:blank",
+         *       "title": "Bad Request",
+         *       "status": 400,
+         *       "detail": "size: must be a whole number",
+         *       "instance": "50779ae126c86fa1-0000002a",
+         *       "code": "INVALID_ARGUMENT",
+         *       "errors": [
+         *         {
+         *           "field": "size",
+         *           "message": "must be a whole number"
+         *         }
+         *       ]
+         *     }
+         */
         Problem: {
             /**
              * Format: uri-reference
@@ -1116,11 +1138,17 @@ export interface components {
         };
         /** @description A partner's short address that leads to a product or page of the shop. */
         UpdateLinkBody: {
-            /** @description Where shoppers go: an absolute http(s) address on an allowed host. */
+            /**
+             * @description Where shoppers go: an absolute http(s) address on an allowed host.
+             * @example https://shop.example/sale
+             */
             destinationUrl?: string | null;
             /** @description Replaces every less specific commission. Only admins set it. Unset: none. */
             commission?: components["schemas"]["CommissionInput"] | null;
-            /** @description A free label for the partner's own reports, at most 128 characters. */
+            /**
+             * @description A free label for the partner's own reports, at most 128 characters.
+             * @example newsletter-12
+             */
             campaign?: string | null;
             /** @description Passes the shopper's query on to the destination; the destination's own parameters win. */
             forwardQuery?: boolean | null;
@@ -1538,7 +1566,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description The fields to change. Unset: the fields that are set in `program`.
+                 * @description The fields to change.
                  *
                  *     Field names separated by commas. Unset: the fields that the body names.
                  */
@@ -1565,6 +1593,7 @@ export interface operations {
                     "application/json": components["schemas"]["Program"];
                 };
             };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `DESTINATION_NOT_ALLOWED`. */
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -1737,6 +1766,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `PARTNER_NOT_FOUND`. */
             404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["ContentTooLarge"];
@@ -1778,6 +1808,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `PARTNER_NOT_FOUND`. */
             404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["ContentTooLarge"];
@@ -1819,6 +1850,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `PARTNER_NOT_FOUND`. */
             404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["ContentTooLarge"];
@@ -1860,6 +1892,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `PARTNER_NOT_FOUND`. */
             404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["ContentTooLarge"];
@@ -1901,6 +1934,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `PARTNER_NOT_FOUND`. */
             404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["ContentTooLarge"];
@@ -1958,6 +1992,8 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `PARTNER_NOT_FOUND`. */
+            404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
@@ -1991,9 +2027,12 @@ export interface operations {
             /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `PARTNER_NOT_ACTIVE`, `DESTINATION_NOT_ALLOWED`, `CODE_RESERVED`, `PRODUCT_NOT_FOUND`. */
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
+            /** @description The credential is good, and may not do this. Reasons: `COMMISSION_NOT_ALLOWED`. */
             403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `PARTNER_NOT_FOUND`. */
+            404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
-            /** @description It exists already, or something else changed meanwhile. Reasons: `PAYLOAD_MISMATCH`, `CODE_TAKEN`. */
+            /** @description It exists already, or something else changed meanwhile. Reasons: `PAYLOAD_MISMATCH`, `CODE_TAKEN`, `CODES_EXHAUSTED`. */
             409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
@@ -2052,7 +2091,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description The fields to change: `destinationUrl`, `campaign`, `forwardQuery`, `clickIdParameter`, `fallbackUrl`, `expiresAt`, and for admins `commission`. A field in the mask that is unset in `link` is cleared. Unset: the fields that are set in `link`.
+                 * @description The fields to change: `destinationUrl`, `campaign`, `forwardQuery`, `clickIdParameter`, `fallbackUrl`, `expiresAt`, and for admins `commission`. A field in the mask that is unset in `link` is cleared.
                  *
                  *     Field names separated by commas. Unset: the fields that the body names.
                  */
@@ -2082,9 +2121,12 @@ export interface operations {
                     "application/json": components["schemas"]["Link"];
                 };
             };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `PARTNER_NOT_ACTIVE`, `DESTINATION_NOT_ALLOWED`. */
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
+            /** @description The credential is good, and may not do this. Reasons: `COMMISSION_NOT_ALLOWED`. */
             403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `LINK_NOT_FOUND`. */
             404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["ContentTooLarge"];
@@ -2125,6 +2167,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `LINK_NOT_FOUND`. */
             404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["ContentTooLarge"];
@@ -2162,9 +2205,11 @@ export interface operations {
                     "application/json": components["schemas"]["Link"];
                 };
             };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `PARTNER_NOT_ACTIVE`. */
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `LINK_NOT_FOUND`. */
             404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["ContentTooLarge"];
@@ -2216,6 +2261,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `LINK_NOT_FOUND`. */
             404: components["responses"]["NotFound"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
@@ -2335,6 +2381,7 @@ export interface operations {
                     "application/json": components["schemas"]["BatchUpsertProductsResponse"];
                 };
             };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `PRODUCT_REPEATED`. */
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
@@ -2480,6 +2527,7 @@ export interface operations {
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
+                    "Retry-After": components["headers"]["Retry-After"];
                     [name: string]: unknown;
                 };
                 content: {
