@@ -4,7 +4,6 @@ Who answers a request is decided in `edge.front`.
 """
 
 import asyncio
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from aiohttp import web
@@ -31,7 +30,7 @@ class Connection(GuardedProtocol):
     its address is cut off.
     """
 
-    __slots__ = ("_admitted", "_follows_links", "_front", "_sent_all", "peer")
+    __slots__ = ("_admitted", "_follows_links", "_front", "_sent_all", "_silence_timer", "peer")
 
     def __init__(self, front: "Front", **settings: Any) -> None:
         super().__init__(front, front.limits, front.refused, **settings)
@@ -40,6 +39,7 @@ class Connection(GuardedProtocol):
         self._admitted = False
         self._follows_links = front.follows_links
         self._sent_all = False
+        self._silence_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         name = transport.get_extra_info("peername")
@@ -53,15 +53,50 @@ class Connection(GuardedProtocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._admitted:
             self._front.release(self.peer)
+        if self._silence_timer is not None:
+            self._silence_timer.cancel()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override] # aiohttp never keeps a connection open here
-        """Keep the way back open while links wait for their answers: a client may shut down only its side.
+        """Keep the way back open while whole requests wait for answers: a client may shut only its side.
 
-        Once aiohttp's loop serves, the end of sending counts as the client's leaving, which ends its RPC.
+        On the wire that looks like a client that has left, until something is written; so one that waits for
+        long without getting anything is taken to have left, which ends its RPC.
         """
         self._sent_all = True
-        return self._follows_links and (self._request_in_progress or _begins_with_link(self._messages))
+        # Until somebody waits for the next request, the last one is being answered.
+        waits = bool(self._messages) or (self._waiter is None and self._request_count > 0)
+        if not waits or self._is_parting or self._is_upload_under_way:
+            return False
+        self._await_answer_of(self._progress())
+        return True
+
+    def _progress(self) -> tuple[int, int]:
+        request = self._current_request
+        return len(self._messages), 0 if request is None else request.writer.output_size
+
+    def _await_answer_of(self, progress: tuple[int, int]) -> None:
+        self._silence_timer = self._loop.call_later(
+            self.limits.half_closed_seconds, self._give_up_unless_answered, progress
+        )
+
+    def _give_up_unless_answered(self, progress_before: tuple[int, int]) -> None:
+        if self.transport is None:
+            return
+        progress = self._progress()
+        if progress == progress_before and not self.transport.get_write_buffer_size():
+            self.force_close()
+        else:
+            self._await_answer_of(progress)
+
+    async def finish_response(
+        self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the answer; it may be the last that a client is waiting for."""
+        outcome = await super().finish_response(request, resp, start_time)
+        if self._sent_all and not self._messages:
+            self.close()  # no other event would end aiohttp's loop
+        return outcome
 
     async def start(self) -> None:
         """Serve the connection to its end."""
@@ -92,8 +127,6 @@ class Connection(GuardedProtocol):
                     self._waiter = None
             message, payload = messages[0]
             if not _is_plain_link_request(message, payload):
-                if self._sent_all:
-                    self.close()  # after one more answer: no other event would end that loop
                 return True
             if not await self._follow_link(message):
                 break
@@ -146,10 +179,6 @@ class Connection(GuardedProtocol):
         if request.writer.output_size > 0:
             raise ConnectionError("The answer has begun; nothing else can be said on this connection")
         return self._front.answer_error(request, status, exc)
-
-
-def _begins_with_link(messages: Sequence[tuple[object, object]]) -> bool:
-    return bool(messages) and _is_plain_link_request(*messages[0])
 
 
 def _is_plain_link_request(message: object, payload: object) -> TypeGuard[RawRequestMessage]:

@@ -146,6 +146,8 @@ class Front(web.Server):
         if message.url.absolute and message.method != "CONNECT" and not _is_wrong_target(message):
             # The form that a client of a proxy sends, which every server has to take (RFC 9112, 3.2.2).
             url = message.url.relative()
+            if not url.raw_path:
+                url = URL.build(path="/", query_string=url.raw_query_string, encoded=True)
             message = message._replace(path=str(url), url=url)
         request = self._inner.request_factory(message, payload, protocol, writer, task)
         if expects_continue:
@@ -173,6 +175,8 @@ class Front(web.Server):
         return PreparedResponse(await self.answer_link(_head_of(request)))
 
     async def _refuse_for_aiohttp(self, request: BaseRequest, refusal: Refusal) -> web.StreamResponse:
+        if isinstance(request.protocol, GuardedProtocol):
+            request.protocol.hear_no_more()  # a body that nobody wants, from a client that nobody trusts
         return PreparedResponse(await self._refuse(_head_of(request), refusal))
 
     async def _answer_asterisk(self, request: BaseRequest) -> web.StreamResponse:

@@ -13,14 +13,14 @@ from aiohttp import web
 
 from edge.bare_app import HEADS
 from edge.front import Front
-from edge.sockets import BACKLOG
+from edge.sockets import BACKLOG, waiting_connections
 
 log = structlog.get_logger()
 
 # Clients hear "close" on their answers for this long, and open their next connection elsewhere.
 FAREWELL_SECONDS: Final = 1.0
-# How long a request under way may take from then on.
-FINISH_SECONDS: Final = 10.0
+# How long a request under way may take from then on: what the slowest method is given, and a moment.
+FINISH_SECONDS: Final = 32.0
 
 LOOK_EVERY_SECONDS: Final = 0.02
 
@@ -46,13 +46,15 @@ async def open_door(
     make_front: MakeFront,
     listening: socket.socket,
     *,
+    shared: bool = False,
     farewell_seconds: float = FAREWELL_SECONDS,
     finish_seconds: float = FINISH_SECONDS,
 ) -> AsyncIterator[str]:
     """Serve an application made by `make_bare_app` while the context lasts; yields `host:port`.
 
     Leaving it takes the process out of service in the order that fails nobody: not ready, no new connections,
-    `Connection: close` on answers, unfinished requests, then the rest. Closes the socket.
+    `Connection: close` on answers, unfinished requests, then the rest. Closes the socket; nobody else takes
+    the connections that wait at it, unless it is `shared`.
     """
     host, port = listening.getsockname()[:2]
     application = web.AppRunner(app, access_log=None)
@@ -72,7 +74,10 @@ async def open_door(
             yield f"{host}:{port}"
         finally:
             app[HEADS].closing = True
+            waiting = [] if shared else waiting_connections(listening)
             await site.stop()
+            for connection in waiting:
+                await asyncio.get_running_loop().connect_accepted_socket(front, connection)
             await asyncio.sleep(farewell_seconds)
             await _finish(front, finish_seconds)
             await runner.cleanup()

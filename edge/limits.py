@@ -25,6 +25,8 @@ class Limits:
     idle_seconds: float = 65.0
     # After an answer: for a body that nobody wanted, and for the client to read what it was sent.
     linger_seconds: float = 5.0
+    # Of a client that has shut its side and waits: so long may nothing be said before it counts as gone.
+    half_closed_seconds: float = 1.0
     body: Pace = Pace()
     # Of a client that reads slowly what it asked for: so much must it have taken in each grace.
     answer: Pace = Pace(grace_seconds=10.0)

@@ -34,7 +34,12 @@ async def serving(
     )
     app = make_app(settings, limits)
     async with open_door(
-        app, make_front, listening, farewell_seconds=farewell_seconds, finish_seconds=finish_seconds
+        app,
+        make_front,
+        listening,
+        shared=settings.edge_fd is not None,
+        farewell_seconds=farewell_seconds,
+        finish_seconds=finish_seconds,
     ) as address:
         yield address
     # The counters end with the process; what they say of lost clicks should not.

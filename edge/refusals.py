@@ -79,7 +79,8 @@ def _refusal_of_coding(coding: str, version: HttpVersion) -> Refusal | None:
 def refusal_of_error(error: BaseException | None, received: bytes, line_size: int) -> Refusal:
     """Why a request could not be parsed. `received` is what it began with, as far as that is at hand."""
     if isinstance(error, LineTooLong):
-        return LARGE_HEAD if b"\r\n" in received[: line_size + 32] or not received else LONG_TARGET
+        longest = max(map(len, received.lstrip(b"\r\n").partition(b"\r\n")[0].split(b" ")))
+        return LONG_TARGET if longest > line_size else LARGE_HEAD
     if isinstance(error, BadHttpMessage) and error.message == "Too many headers received":
         return LARGE_HEAD
     line = _REQUEST_LINE.match(received)

@@ -1,5 +1,6 @@
 """Opens the socket that clients connect to: inherited from the supervisor, or bound here."""
 
+import contextlib
 import socket
 
 # Long enough for the burst of connections that waits while a busy loop finishes its turn.
@@ -19,3 +20,14 @@ def listening_socket(*, inherited_fd: int | None, host: str, port: int) -> socke
         listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     listening.setblocking(False)
     return listening
+
+
+def waiting_connections(listening: socket.socket) -> list[socket.socket]:
+    """Take every connection that nobody has accepted yet: closing the socket would reset them."""
+    taken: list[socket.socket] = []
+    with contextlib.suppress(OSError):  # BlockingIOError when there is no other
+        while len(taken) < BACKLOG:
+            connection, _ = listening.accept()
+            connection.setblocking(False)
+            taken.append(connection)
+    return taken

@@ -25,6 +25,8 @@ class LinkServer(AffiliateServiceServicer):
         self.clients: set[str] = set()
         self.heard: set[str] = set()
         self.delay_seconds = 0.0
+        # Set once the client of a call to CreateLink has gone.
+        self.cancelled = asyncio.Event()
         self.failure: grpc.StatusCode | None = None
         self.port = 0
         self._server: grpc.aio.Server | None = None
@@ -71,7 +73,11 @@ class LinkServer(AffiliateServiceServicer):
     async def CreateLink(self, request: Any, context: Any) -> Any:  # noqa: N802 - the contract's name
         """Makes nothing, and says whose wish it was by the destination."""
         self.asked["CreateLink"] += 1
-        await asyncio.sleep(self.delay_seconds)
+        try:
+            await asyncio.sleep(self.delay_seconds)
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
         return link_pb2.Link(short_code="made22", destination_url=request.destination_url)
 
     async def ListLinks(self, request: Any, context: Any) -> Any:  # noqa: N802 - the contract's name

@@ -1,5 +1,8 @@
 """Requests whose end two readers could see in different places: refused, closed, never echoed."""
 
+import asyncio
+import socket
+
 import pytest
 
 from tests.contract.edge.link_server import LinkServer
@@ -71,7 +74,6 @@ LINES = {
     "blank-in-target": request("/heal thz", HOST),
     "bytes-in-target": request("/heal\xff\xfethz", HOST),
     "relative-target": request("healthz", HOST),
-    "data-after-the-last": request("/healthz", HOST, "Connection: close") + SMUGGLED,
 }
 ATTACKS = LENGTHS | CODINGS | CHUNKS | LINES
 
@@ -84,6 +86,69 @@ async def test_doubtful_framing(shared_edge: Edge, shared_server: LinkServer, at
     assert answer.is_problem
     assert b"secret" not in answer.body
     assert not shared_server.asked
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        request("/healthz", HOST),
+        request("/l/shoe22", HOST) * 2,
+        request("/l/shoe22", HOST) + post(b"{}", target="/api/v1/nothing") + request("/healthz", HOST),
+    ],
+    ids=["one", "links", "mixed"],
+)
+@pytest.mark.parametrize("bad", ["nul-in-value", "relative-target", "two-lengths", "size-with-prefix"])
+async def test_what_came_whole_before_an_attack_is_answered(shared_edge: Edge, good: bytes, bad: str) -> None:
+    """Also in the same packet: each gets its own answer, in order, and only then comes the refusal."""
+    async with raw_client(shared_edge.address) as client:
+        client.send(good + ATTACKS[bad])
+        for _ in range(good.count(b"HTTP/1.1")):
+            answer = await client.answer()
+            assert answer.status in {200, 302, 404}
+            assert not answer.closes
+        last = await client.answer()
+        assert (last.status, last.is_problem, last.closes) == (400, True, True)
+        assert await client.rest() == b""
+
+
+@pytest.mark.parametrize("path", ["/l/shoe22", "/healthz"])
+@pytest.mark.parametrize("ending", [("Connection: close", "1.1"), ("X: y", "1.0")], ids=["close", "1.0"])
+@pytest.mark.parametrize("more", [SMUGGLED, b"\x00\x16\x03", b"\r\n\r\n"], ids=["request", "junk", "blank"])
+async def test_what_comes_after_the_last_request_is_ignored(
+    shared_edge: Edge, path: str, ending: tuple[str, str], more: bytes
+) -> None:
+    """A client that says that it asks no more is answered what it asked, and nothing else."""
+    header, version = ending
+    async with raw_client(shared_edge.address) as client:
+        answer = await client.ask(request(path, HOST, header, version=version) + more)
+        assert answer.status in {200, 302}
+        assert await client.rest() == b""
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        request("/healthz", HOST, "X: " + "y" * 5_000_000),
+        b"\x16\x03\x01" * 2_000_000,
+        head(CHUNKED) + b"zz\r\n" + b"x" * 5_000_000,
+        head("Host: b.example", "Content-Length: 5000000") + b"x" * 5_000_000,
+        head("Transfer-Encoding: gzip, chunked") + b"x" * 5_000_000,
+    ],
+    ids=["header", "noise", "chunks", "two-hosts", "coding"],
+)
+async def test_a_refusal_reaches_a_client_that_sends_on(shared_edge: Edge, attack: bytes) -> None:
+    """What it still sends is taken for a while: a reset would overtake the answer."""
+
+    host, port = shared_edge.address.split(":")
+
+    def insist() -> bytes:
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            connection.sendall(attack)
+            return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+    answer = await asyncio.to_thread(insist)
+    assert answer[9:12] in {b"400", b"431", b"501"}
+    assert b"application/problem+json" in answer
 
 
 @pytest.mark.parametrize("coding", ["gzip, chunked", "deflate, chunked"])

@@ -122,31 +122,6 @@ async def test_a_body_is_read_and_ignored(edge: Edge) -> None:
     assert statuses(answer) == [b"302", b"302"]
 
 
-@pytest.mark.parametrize("count", [1, 3])
-async def test_a_client_that_only_finished_sending_is_answered(edge: Edge, count: int) -> None:
-    """Every link it asked for before it shut its side is answered, then the connection ends."""
-    host, port = edge.address.split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(request("/l/shoe22", "Host: a.example") * count)
-    writer.write_eof()
-    async with asyncio.timeout(5):
-        answers = await reader.read()
-    writer.close()
-    assert statuses(answers) == [b"302"] * count
-
-
-async def test_what_is_no_link_still_ends_with_a_client_that_has_left(edge: Edge) -> None:
-    """A request for the application behind a link is answered, and nothing waits for more."""
-    host, port = edge.address.split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(request("/l/shoe22", "Host: a.example") + request("/healthz", "Host: a.example"))
-    writer.write_eof()
-    async with asyncio.timeout(5):
-        answers = await reader.read()
-    writer.close()
-    assert statuses(answers) == [b"302", b"200"]
-
-
 @pytest.mark.parametrize("path", ["/healthz", "/api/v1/nothing", "http://a.example"])
 async def test_an_expectation_nobody_can_meet_is_refused_without_echo(edge: Edge, path: str) -> None:
     """The only one there is, 100-continue, is met."""

@@ -1,6 +1,7 @@
 """Stopping an edge that is at work: whoever has asked is answered, and nobody asks in vain."""
 
 import asyncio
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -94,6 +95,20 @@ async def test_under_load_nobody_fails(subject: Stoppable) -> None:
     await asyncio.wait_for(asyncio.gather(*clients), 5)
     assert set(statuses) == {200, 302}
     assert told_to_leave == 60
+
+
+async def test_who_waits_to_be_accepted_is_served(subject: Stoppable) -> None:
+    """A connection that came in just before the stop is answered like any other, and told to leave."""
+    host, port = subject.edge.address.split(":")
+    connections = [socket.create_connection((host, int(port)), timeout=5) for _ in range(20)]
+    for connection in connections:
+        connection.sendall(request("/healthz", HOST))
+    await subject.stack.aclose()  # in the very turn of the loop in which they came
+    for connection in connections:
+        with connection:
+            answer = connection.recv(65_536)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"Connection: close" in answer
 
 
 async def test_the_order_of_leaving(subject: Stoppable) -> None:

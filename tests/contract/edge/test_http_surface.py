@@ -127,6 +127,26 @@ async def test_an_absolute_target(shared_edge: Edge, path: str) -> None:
     assert answer.status in {200, 302}
 
 
+@pytest.mark.parametrize("target", ["http://b.example", "http://b.example?a=b", "http://b.example:80"])
+async def test_an_absolute_target_without_a_path(shared_edge: Edge, target: str) -> None:
+    """It asks for `/`, where there is nothing."""
+    async with raw_client(shared_edge.address) as client:
+        answer = await client.ask(request(target, HOST))
+        assert (answer.status, answer.document["detail"]) == (404, "There is nothing at this path.")
+        assert (await client.ask(request("/healthz", HOST))).status == 200
+
+
+@pytest.mark.parametrize("expectation", ["x", "100-continue, x"])
+async def test_nobody_waits_for_a_body_behind_a_refused_expectation(
+    shared_edge: Edge, expectation: str
+) -> None:
+    """The connection ends at once: the client sends nothing before it is told to."""
+    sent = post(b"{}", f"Expect: {expectation}")[:-2]
+    async with raw_client(shared_edge.address) as client:
+        assert (await client.ask(sent)).status == 417
+        assert await client.rest(within=1.0) == b""
+
+
 @pytest.mark.parametrize(
     "target",
     [

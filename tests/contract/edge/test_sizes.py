@@ -88,6 +88,28 @@ async def test_a_long_url(shared_edge: Edge, path: str) -> None:
     assert (await ask_once(shared_edge.address, request(f"{path}?{'a' * 8_000}", HOST))).status < 400
 
 
+@pytest.mark.parametrize("length", [8_191, 8_200, 9_000, 40_000])
+@pytest.mark.parametrize("piece", [1_400, 100_000], ids=["packets", "at-once"])
+async def test_a_long_url_is_not_taken_for_a_header(shared_edge: Edge, length: int, piece: int) -> None:
+    """Just above the limit and far above it, and in however many packets it comes."""
+    sent = request("/" + "a" * (length - 1), HOST, "X: y")
+    async with raw_client(shared_edge.address) as client:
+        for start in range(0, len(sent), piece):
+            client.send(sent[start : start + piece])
+            await asyncio.sleep(0.005)
+        assert (await client.answer()).status == 414
+
+
+async def test_a_long_header_in_small_packets_is_not_taken_for_a_url(shared_edge: Edge) -> None:
+    """431, as when it comes at once."""
+    sent = request("/healthz", HOST, "X: " + "y" * 9_000)
+    async with raw_client(shared_edge.address) as client:
+        for start in range(0, len(sent), 1_400):
+            client.send(sent[start : start + 1_400])
+            await asyncio.sleep(0.005)
+        assert (await client.answer()).status == 431
+
+
 async def test_heads_are_counted_by_kind(shared_edge: Edge) -> None:
     """So that an operator who sees them knows what to raise."""
     before = await shared_edge.metric(REFUSED, reason="large_head")

@@ -6,7 +6,16 @@ from edge.hosts import is_valid_host
 
 
 @pytest.mark.parametrize(
-    "host", ["shop.example", "localhost:8080", "127.0.0.1", "[::1]", "[2001:db8::1]:443", "a_b"]
+    "host",
+    [
+        "shop.example",
+        "localhost:8080",
+        "127.0.0.1",
+        "[::1]",
+        "[2001:db8::1]:443",
+        "[::ffff:192.0.2.1]",
+        "a_b",
+    ],
 )
 def test_valid(host: str) -> None:
     """A name or an address, with or without a port."""
@@ -14,7 +23,21 @@ def test_valid(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["", "a b", "a,b", "user@host", "host:port", "host/path", "::1", "a\n", "[::1", "é"]
+    "host",
+    [
+        "",
+        "a b",
+        "a,b",
+        "user@host",
+        "host:port",
+        "host/path",
+        "::1",
+        "a\n",
+        "[::1",
+        "[:::::]",
+        "[1.2.3.4]",
+        "é",
+    ],
 )
 def test_invalid(host: str) -> None:
     """Anything else."""
