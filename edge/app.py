@@ -25,6 +25,14 @@ from edge.redirects import Redirects
 from edge.redis_clock import RedisClock
 from edge.rest.gateway import EVERY_PATH, USUAL_DEADLINE, Gateway
 from edge.settings import Settings
+from edge.translation import (
+    GATEWAY,
+    HEALTH,
+    answer_healthz,
+    answer_readyz,
+    channel_state,
+    translate,
+)
 from edge.visitors import VisitorHashes
 from millrace.affiliate.v1 import affiliate_service_pb2
 from millrace.catalog.v1 import catalog_service_pb2
@@ -46,8 +54,6 @@ LIMITS = web.AppKey("limits", Limits)
 REDIS = web.AppKey("redis", PipeliningRedis)
 CHANNEL = web.AppKey("channel", grpc.aio.Channel)
 REDIRECTS = web.AppKey("redirects", Redirects)
-HEALTH = web.AppKey("health", Health)
-GATEWAY = web.AppKey("gateway", Gateway)
 
 
 def make_app(settings: Settings, limits: Limits = USUAL_LIMITS) -> web.Application:
@@ -68,18 +74,6 @@ def describe_interface() -> bytes:
     from edge.openapi.millrace import millrace_document_bytes  # noqa: PLC0415 - a quarter of the start's time
 
     return millrace_document_bytes()
-
-
-async def answer_healthz(request: web.Request) -> web.StreamResponse:
-    return await request.app[HEALTH].live()
-
-
-async def answer_readyz(request: web.Request) -> web.StreamResponse:
-    return await request.app[HEALTH].ready()
-
-
-async def translate(request: web.Request) -> web.StreamResponse:
-    return await request.app[GATEWAY].handle(request)
 
 
 def make_front(app: web.Application, inner: web.Server) -> Front:
@@ -185,15 +179,10 @@ async def make_health(app: web.Application) -> AsyncIterator[None]:
         await redis.execute("PING")
         return "up"
 
-    async def server_state() -> str:
-        state = channel.get_state(try_to_connect=True)
-        while state in {grpc.ChannelConnectivity.IDLE, grpc.ChannelConnectivity.CONNECTING}:
-            await channel.wait_for_state_change(state)
-            state = channel.get_state()
-        return "up" if state is grpc.ChannelConnectivity.READY else "down"
-
     heads = app[HEADS]
-    app[HEALTH] = Health({"redis": redis_state, "server": server_state}, is_stopping=lambda: heads.closing)
+    app[HEALTH] = Health(
+        {"redis": redis_state, "server": lambda: channel_state(channel)}, is_stopping=lambda: heads.closing
+    )
     yield
 
 

@@ -18,12 +18,20 @@ from edge.gateway.listing import spelled
 from edge.gateway.options import Options
 from edge.gateway.own_paths import free_paths
 from edge.gateway.refusals import cannot_listen
-from edge.gateway.upstream import state_of, upstream_channel
+from edge.gateway.upstream import upstream_channel
 from edge.health import Health
-from edge.lifetime import open_door
+from edge.lifetime import FINISH_SECONDS, open_door
 from edge.metrics import MetricsServer
 from edge.read_only import read_only
 from edge.rest.gateway import EVERY_PATH, Gateway, unary_within
+from edge.translation import (
+    GATEWAY,
+    HEALTH,
+    answer_healthz,
+    answer_readyz,
+    channel_state,
+    translate,
+)
 
 log = structlog.get_logger()
 
@@ -31,8 +39,6 @@ MAX_CONNECTIONS_PER_ADDRESS = 4096
 
 OPTIONS = web.AppKey("options", Options)
 CONTRACT = web.AppKey("contract", Contract)
-HEALTH = web.AppKey("health", Health)
-GATEWAY = web.AppKey("gateway", Gateway)
 
 
 @asynccontextmanager
@@ -44,7 +50,9 @@ async def serving(options: Options, contract: Contract, listening: socket.socket
     rules = contract.routes.rules()
     for route in rules:
         log.debug("route_served", path=spelled(route), rpc=route.rpc.full_name)
-    async with open_door(make_app(options, contract), make_front, listening) as address:
+    app = make_app(options, contract)
+    finish_seconds = max(FINISH_SECONDS, options.deadline + 2)
+    async with open_door(app, make_front, listening, finish_seconds=finish_seconds) as address:
         log.info(
             "contract_served",
             upstream=options.upstream,
@@ -67,18 +75,6 @@ def make_app(options: Options, contract: Contract) -> web.Application:
         add_contract_documents(app, contract)
     app.router.add_route("*", EVERY_PATH, translate)
     return app
-
-
-async def answer_healthz(request: web.Request) -> web.StreamResponse:
-    return await request.app[HEALTH].live()
-
-
-async def answer_readyz(request: web.Request) -> web.StreamResponse:
-    return await request.app[HEALTH].ready()
-
-
-async def translate(request: web.Request) -> web.StreamResponse:
-    return await request.app[GATEWAY].handle(request)
 
 
 def make_front(app: web.Application, inner: web.Server) -> Front:
@@ -122,5 +118,5 @@ async def hold_upstream(app: web.Application) -> AsyncIterator[None]:
             forward_metadata=forward_also(options.forwarded_headers, app[ADDRESSES]),
             is_stopping=is_stopping,
         )
-        app[HEALTH] = Health({"upstream": lambda: state_of(channel)}, is_stopping=is_stopping)
+        app[HEALTH] = Health({"upstream": lambda: channel_state(channel)}, is_stopping=is_stopping)
         yield

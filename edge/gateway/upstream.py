@@ -50,12 +50,3 @@ async def _report(channel: grpc.aio.Channel, target: str) -> None:
             was_up = False
             log.warning("upstream_not_reached", upstream=target)
         await channel.wait_for_state_change(state)
-
-
-async def state_of(channel: grpc.aio.Channel) -> str:
-    """`up` or `down`, once the channel has made up its mind; connects it when it is idle."""
-    state = channel.get_state(try_to_connect=True)
-    while state in {grpc.ChannelConnectivity.IDLE, grpc.ChannelConnectivity.CONNECTING}:
-        await channel.wait_for_state_change(state)
-        state = channel.get_state()
-    return "up" if state is grpc.ChannelConnectivity.READY else "down"
