@@ -24,7 +24,8 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 # Clients that watch health go elsewhere before the port closes: it stays open until no call has come in for
 # so long, at most for the second time, since not every client watches. A call that meets the closing is lost.
 _QUIET_SECONDS = 0.5
-_LEAVING_SECONDS = 3.0
+_LEAVING_SECONDS = 5.0
+_LOOK_SECONDS = 0.05
 # For calls under way: what the slowest method is given, and a moment.
 _GRACE_SECONDS = 32.0
 
@@ -119,11 +120,15 @@ class _Arrivals(grpc.aio.ServerInterceptor):
         return await continuation(handler_call_details)
 
     async def end(self, *, quiet: float, within: float) -> None:
-        """Returns once no call has come in for `quiet` seconds from now on, at the latest after `within`."""
-        loop = asyncio.get_running_loop()
-        began_at = loop.time()
-        while (left := self._ends_at(began_at, quiet, within) - loop.time()) > 0:  # noqa: ASYNC110 - a time
-            await asyncio.sleep(left)
+        """Returns once no call has come in for `quiet` seconds from now on, at the latest after `within`.
 
-    def _ends_at(self, began_at: float, quiet: float, within: float) -> float:
-        return min(max(self._last_at, began_at) + quiet, began_at + within)
+        Time in which the loop was late does not count as quiet: calls may be waiting to be seen.
+        """
+        loop = asyncio.get_running_loop()
+        now = quiet_since = loop.time()
+        end_at = now + within
+        while now < min(max(quiet_since, self._last_at) + quiet, end_at):
+            await asyncio.sleep(_LOOK_SECONDS)
+            looked_before, now = now, loop.time()
+            if now - looked_before > 2 * _LOOK_SECONDS:
+                quiet_since = now
