@@ -52,9 +52,9 @@ def parse_percentage(rate: str) -> Percentage:
 
 
 def parse_fixed(amount_minor: int, currency: str) -> Fixed:
-    """An amount of at least one minor unit in a known currency; raises RefusedCommission."""
+    """An amount of 1 to `MOST_MINOR_UNITS` in a known currency; raises RefusedCommission."""
     if not 1 <= amount_minor <= MOST_MINOR_UNITS:
-        raise RefusedCommission("amount", "The amount must be 1 minor unit or more.")
+        raise RefusedCommission("amount", f"The amount must be 1 to {MOST_MINOR_UNITS:,} minor units.")
     try:
         return Fixed(amount_minor, check_currency(currency))
     except UnknownCurrency as error:

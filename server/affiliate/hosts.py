@@ -64,7 +64,7 @@ def _require_true_idna(host: str) -> None:
     try:
         if idna.encode(idna.decode(host)).decode("ascii") == host:
             return
-    except (idna.IDNAError, UnicodeError) as error:
+    except (idna.IDNAError, UnicodeError, OverflowError) as error:  # the last: digits beyond every character
         raise RefusedHost("The host is not a valid international host name.") from error
     raise RefusedHost("The host is not a valid international host name.")
 

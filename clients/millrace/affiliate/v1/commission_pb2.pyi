@@ -57,7 +57,9 @@ class Commission(_message.Message):
     places, such as `7.5`. Never a binary fraction. Unset for FIXED.
     """
     amount: _builtins.int
-    """For FIXED: minor units of `currency`, 0 or more. 0 for PERCENTAGE."""
+    """For FIXED: minor units of `currency`, 1 to 1,000,000,000,000. 0 for
+    PERCENTAGE.
+    """
     currency: _builtins.str
     """For FIXED: ISO 4217, a currency in use. Unset for PERCENTAGE."""
     def __init__(

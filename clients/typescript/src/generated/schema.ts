@@ -535,7 +535,7 @@ export interface components {
             rate: string;
             /**
              * Format: int64
-             * @description For FIXED: minor units of `currency`, 0 or more. 0 for PERCENTAGE.
+             * @description For FIXED: minor units of `currency`, 1 to 1,000,000,000,000. 0 for PERCENTAGE.
              */
             amount: string;
             /** @description For FIXED: ISO 4217, a currency in use. Unset for PERCENTAGE. */
@@ -555,7 +555,7 @@ export interface components {
             rate?: string | null;
             /**
              * Format: int64
-             * @description For FIXED: minor units of `currency`, 0 or more. 0 for PERCENTAGE.
+             * @description For FIXED: minor units of `currency`, 1 to 1,000,000,000,000. 0 for PERCENTAGE.
              */
             amount?: number | string | null;
             /** @description For FIXED: ISO 4217, a currency in use. Unset for PERCENTAGE. */
