@@ -23,7 +23,7 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 # Clients that watch health go elsewhere before the port closes: it stays open until no call has come in for
 # so long, at most for the second time, since not every client watches. A call that meets the closing is lost.
-_QUIET_SECONDS = 0.5
+QUIET_SECONDS = 0.5
 _LEAVING_SECONDS = 5.0
 _LOOK_SECONDS = 0.05
 # For calls under way: what the slowest method is given, and a moment.
@@ -96,7 +96,7 @@ class GrpcHost:
 
     async def __aexit__(self, *_exception: object) -> None:
         await self._health.enter_graceful_shutdown()
-        await self._arrivals.end(quiet=_QUIET_SECONDS, within=_LEAVING_SECONDS)
+        await self._arrivals.end(quiet=QUIET_SECONDS, within=_LEAVING_SECONDS)
         await self._server.stop(_GRACE_SECONDS)
         log.info("grpc_stopped")
 

@@ -12,6 +12,7 @@ from server.auth.principal import Role
 from server.auth.settings import Mode
 from server.auth.tokens import TokenMinter
 from server.hosting import hosted
+from server.rpc import host
 from server.rpc.metrics import RpcMetrics
 from server.settings import Settings
 
@@ -41,10 +42,18 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
-async def grpc_target(settings: Settings, registry: CollectorRegistry) -> AsyncIterator[str]:
+def quick_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets servers stop without a pause for their callers, which has tests of its own."""
+    monkeypatch.setattr(host, "QUIET_SECONDS", 0.0)
+
+
+@pytest.fixture
+async def grpc_target(
+    settings: Settings, registry: CollectorRegistry, quick_stop: None
+) -> AsyncIterator[str]:
     """The address of a running server, host and port."""
-    async with hosted(settings, metrics=RpcMetrics(registry)) as host:
-        yield f"127.0.0.1:{host.port}"
+    async with hosted(settings, metrics=RpcMetrics(registry)) as running:
+        yield f"127.0.0.1:{running.port}"
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ async def test_cut_connections_cost_no_error(
         await stub.ListProducts(ListProductsRequest(), metadata=as_admin)
         operator = await asyncpg.connect(server.dsn("postgres"))
         await operator.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> $2",
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1 AND pid <> $2",
             "millrace",
             operator.get_server_pid(),
         )

@@ -72,7 +72,9 @@ def servicer() -> Misbehaving:
 
 
 @pytest.fixture
-async def door(servicer: Misbehaving, registry: CollectorRegistry) -> AsyncIterator[grpc.aio.Channel]:
+async def door(
+    servicer: Misbehaving, registry: CollectorRegistry, quick_stop: None
+) -> AsyncIterator[grpc.aio.Channel]:
     """A channel to a server whose only service is the misbehaving one; the default deadline is 0.3 s."""
     rules = ContractRules()
     interceptor = RpcInterceptor(
