@@ -8,8 +8,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_PROGRESS_BAR=off PIP_ROOT_USER_ACTION=ig
 WORKDIR /build
 # What changes seldom comes first: these layers are kept while only our own code changes.
 COPY requirements-build.lock requirements-runtime.lock ./
-RUN --mount=type=cache,target=/root/.cache \
-    python -m venv --without-pip /opt/millrace \
+RUN python -m venv --without-pip /opt/millrace \
  && python -m pip install --require-hashes --only-binary=:all: --no-compile --requirement requirements-build.lock \
  && python -m uv pip install --python /opt/millrace --require-hashes --only-binary=:all: --requirement requirements-runtime.lock
 COPY pyproject.toml README.md LICENSE ./
