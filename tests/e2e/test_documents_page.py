@@ -21,6 +21,7 @@ def chromium(request: pytest.FixtureRequest) -> Path:
     if found is None and can_install():
         request.config.get_terminal_writer().line("\ninstalling Chromium with apt-get", flush=True)
         found = install_chromium()
+        assert found is not None, "apt-get did not bring a Chromium"
     if found is None:
         pytest.skip(ADVICE)
     return found
