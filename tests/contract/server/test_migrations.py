@@ -8,7 +8,9 @@ from sqlalchemy import Connection
 
 import server.affiliate.clicks
 import server.affiliate.models
-import server.catalog.models  # noqa: F401 - the tables register themselves
+import server.audit
+import server.catalog.models
+import server.jobs.models  # noqa: F401 - the tables register themselves
 from server.db.engine import make_engine
 from server.db.metadata import Base
 from server.db.migrations import current_head, upgrade
