@@ -37,6 +37,7 @@ from edge.visitors import VisitorHashes
 from millrace.affiliate.v1 import affiliate_service_pb2
 from millrace.catalog.v1 import catalog_service_pb2
 from millrace.channel import open_channel
+from millrace.jobs.v1 import jobs_service_pb2
 from millrace.rpc.v1 import deadline_pb2
 from millrace.streams.keys import StreamKeys
 from millrace.streams.link_cache import LinkCache, MissCache
@@ -46,6 +47,7 @@ from millrace.streams.tracking_cookie import CookieSigner
 SERVICES = (
     affiliate_service_pb2.DESCRIPTOR.services_by_name["AffiliateService"],
     catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
+    jobs_service_pb2.DESCRIPTOR.services_by_name["JobsService"],
 )
 LOOP_LAG_SECONDS = 0.5
 

@@ -13,6 +13,8 @@ from server.auth.settings import TokenSettings
 from server.auth.tokens import TokenMinter, TokenVerifier
 from server.catalog.service import CatalogService
 from server.db.engine import Sessions, make_engine, make_sessions, wait_until_reachable
+from server.jobs.enqueueing import Jobs
+from server.jobs.wakeups import Nudger, make_broker
 from server.rpc.pages import PageTokens
 from server.rpc.validation import ContractRules
 from server.settings import Settings
@@ -29,6 +31,7 @@ class Services:
     sessions: Sessions
     redis: PipeliningRedis
     stream_keys: StreamKeys
+    jobs: Jobs
     minter: TokenMinter | None
     verifier: TokenVerifier
     page_tokens: PageTokens
@@ -48,12 +51,15 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         stack.push_async_callback(redis.close)
         await redis.wait_connected(_START_PATIENCE_SECONDS)
+        broker = make_broker(settings.redis_url.get_secret_value(), settings.redis_prefix)
+        nudger = await stack.enter_async_context(Nudger(broker))
         sessions = make_sessions(engine)
         keys = settings.signing_keys()
         yield Services(
             sessions=sessions,
             redis=redis,
             stream_keys=StreamKeys(settings.redis_prefix, settings.stream_shards),
+            jobs=Jobs(nudger.nudge),
             minter=make_minter(settings) if settings.mints_tokens else None,
             verifier=make_verifier(settings),
             page_tokens=PageTokens([key.secret.get_secret_value().encode() for key in keys]),

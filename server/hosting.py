@@ -14,18 +14,27 @@ from prometheus_client import start_http_server
 
 from millrace.affiliate.v1 import affiliate_service_pb2, affiliate_service_pb2_grpc
 from millrace.catalog.v1 import catalog_service_pb2, catalog_service_pb2_grpc
+from millrace.jobs.v1 import jobs_service_pb2, jobs_service_pb2_grpc
+from server.affiliate import tasks as affiliate_tasks
 from server.affiliate.assembly import build_affiliate
 from server.app import Services, open_services
 from server.auth.access import Guard, read_access
 from server.catalog.product import ProductStatus
 from server.catalog.service import CatalogService
 from server.catalog.servicer import CatalogServicer
+from server.jobs import declared
+from server.jobs.edits import DeclaredTasks
+from server.jobs.service import JobsService
+from server.jobs.servicer import JobsServicer
 from server.rpc.host import GrpcHost, HostedService, TlsFiles
 from server.rpc.interceptor import RpcInterceptor
 from server.rpc.metrics import RpcMetrics
 from server.settings import Settings
 
 log = structlog.get_logger(__name__)
+
+# What every domain leaves to be done later; edited payloads of these are checked against their types.
+TASKS = (*affiliate_tasks.TASKS, *declared.TASKS)
 
 
 def all_services(services: Services, *, public_url: str) -> Mapping[str, HostedService]:
@@ -37,11 +46,16 @@ def all_services(services: Services, *, public_url: str) -> Mapping[str, HostedS
         sessions=services.sessions,
         redis=services.redis,
         keys=services.stream_keys,
+        jobs=services.jobs,
         find_slug=lambda product_id: _slug_of(services.catalog, product_id),
         minter=services.minter,
         page_tokens=services.page_tokens,
         rules=services.rules,
         public_url=public_url,
+    )
+    jobs = JobsServicer(
+        JobsService(services.sessions, jobs=services.jobs, tasks=DeclaredTasks(TASKS)),
+        page_tokens=services.page_tokens,
     )
     return {
         "affiliate": HostedService(
@@ -51,6 +65,10 @@ def all_services(services: Services, *, public_url: str) -> Mapping[str, HostedS
         "catalog": HostedService(
             catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
             partial(catalog_service_pb2_grpc.add_CatalogServiceServicer_to_server, catalog),
+        ),
+        "jobs": HostedService(
+            jobs_service_pb2.DESCRIPTOR.services_by_name["JobsService"],
+            partial(jobs_service_pb2_grpc.add_JobsServiceServicer_to_server, jobs),
         ),
     }
 

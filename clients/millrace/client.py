@@ -13,6 +13,8 @@ from millrace.catalog.v1 import catalog_service_pb2
 from millrace.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from millrace.channel import open_channel
 from millrace.errors import error_from_rpc
+from millrace.jobs.v1 import jobs_service_pb2
+from millrace.jobs.v1.jobs_service_pb2_grpc import JobsServiceStub
 
 DEFAULT_DEADLINE_SECONDS = 10.0
 
@@ -22,6 +24,7 @@ TokenSource = str | Callable[[], str]
 SERVICES: tuple[ServiceDescriptor, ...] = (
     affiliate_service_pb2.DESCRIPTOR.services_by_name["AffiliateService"],
     catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
+    jobs_service_pb2.DESCRIPTOR.services_by_name["JobsService"],
 )
 
 
@@ -36,6 +39,7 @@ class Client:
         self._channel = channel
         self.affiliate = AffiliateServiceStub(channel)
         self.catalog = CatalogServiceStub(channel)
+        self.jobs = JobsServiceStub(channel)
 
     async def close(self, grace_seconds: float | None = None) -> None:
         """Ends the connection; calls under way get `grace_seconds` to finish."""

@@ -13,7 +13,7 @@ from google.protobuf.descriptor_pb2 import (
     ServiceDescriptorProto,
 )
 
-from edge.rest.failures import json_path
+from edge.rest.spelling import json_path
 
 # Field numbers of descriptor.proto, which paths in the source info are made of.
 _FILE_MESSAGE, _FILE_ENUM, _FILE_SERVICE = 4, 5, 6

@@ -14,9 +14,10 @@ from edge.openapi.own_paths import OWN_TAGS, own_paths
 SERVED_SERVICES = (
     "millrace.affiliate.v1.AffiliateService",
     "millrace.catalog.v1.CatalogService",
+    "millrace.jobs.v1.JobsService",
 )
 
-_WORDS = """The growth backend of a shop: affiliate links, clicks, the catalogue.
+_WORDS = """The growth backend of a shop: affiliate links, clicks, the catalogue, and the jobs behind them.
 
 Bodies are proto3 JSON: lowerCamelCase names, 64-bit integers as strings (numbers are taken too), instants as
 RFC 3339, enum values by name. Input is read strictly: what is not understood is refused and named, never

@@ -9,8 +9,8 @@ from google.protobuf.descriptor import Descriptor
 
 from edge.openapi.rules import Rules
 from edge.openapi.shapes import Form, Schema
-from edge.rest.failures import json_path
 from edge.rest.fields import ANY, DURATION, FIELD_MASK, TIMESTAMP, is_wrapper
+from edge.rest.spelling import json_path
 
 EMPTY = "google.protobuf.Empty"
 

@@ -20,23 +20,25 @@ from edge.rest.failures import problem_of_rpc_error
 # How soon an abandoned RPC is cancelled.
 LOOK_EVERY_S = 0.2
 
+Spell = Callable[[str], str]
+
 
 class HeldCall:
     """One RPC under way for a request; `call` is to be awaited, or read from, inside its context.
 
     What goes wrong there leaves as a `Problem`, unless the request itself is cancelled. After the context the
-    RPC is over, whatever it was doing. `body_field` is the request's field that was the whole body, or empty.
+    RPC is over, whatever it was doing. `spell` turns the server's path of a field into the caller's.
     """
 
-    __slots__ = ("_body_field", "_given_up", "_held", "call", "is_stream", "request")
+    __slots__ = ("_given_up", "_held", "_spell", "call", "is_stream", "request")
 
     def __init__(
-        self, held: set[HeldCall], call: Any, request: web.Request, *, is_stream: bool, body_field: str
+        self, held: set[HeldCall], call: Any, request: web.Request, *, is_stream: bool, spell: Spell
     ) -> None:
         self.call = call
         self.request = request
         self.is_stream = is_stream
-        self._body_field = body_field
+        self._spell = spell
         self._given_up: Problem | None = None
         self._held = held
 
@@ -57,7 +59,7 @@ class HeldCall:
             return
         self.call.cancel()
         if isinstance(error, grpc.aio.AioRpcError):
-            raise problem_of_rpc_error(error, body_field=self._body_field) from error
+            raise problem_of_rpc_error(error, self._spell) from error
         if isinstance(error, asyncio.CancelledError) and self._given_up is not None:
             raise self._given_up from None
 
@@ -70,9 +72,9 @@ class CallsUnderWay:
         self._held: set[HeldCall] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def hold(self, call: Any, request: web.Request, *, is_stream: bool, body_field: str) -> HeldCall:
+    def hold(self, call: Any, request: web.Request, *, is_stream: bool, spell: Spell) -> HeldCall:
         """Watch the client of a call that has just begun, until the context of what is returned is left."""
-        held = HeldCall(self._held, call, request, is_stream=is_stream, body_field=body_field)
+        held = HeldCall(self._held, call, request, is_stream=is_stream, spell=spell)
         self._held.add(held)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look)

@@ -13,12 +13,12 @@ from edge.problems import invalid_fields
 from edge.rest.binder import Binder
 from edge.rest.body import BodyReader
 from edge.rest.calls import CallsUnderWay
-from edge.rest.failures import as_written
 from edge.rest.json_reader import JsonReaders
 from edge.rest.json_writer import JsonWriters
 from edge.rest.rendering import answers_raw
 from edge.rest.routes import Route
 from edge.rest.rpc import Rpc
+from edge.rest.spelling import as_written
 from edge.rest.streaming import StreamAnswer, StreamPace
 from edge.rest.templates import Variable
 from edge.rest.unary import UnaryAnswer
@@ -47,8 +47,9 @@ class Endpoint:
             StreamAnswer(rpc, is_raw=answers_raw(route), pace=pace) if streams else UnaryAnswer(rpc)
         ).answer
         self._body_field = route.body.name if route.body is not None else ""
+        self._input = route.rpc.input_type
         self._binder = Binder(route, readers)
-        self._new_request: Callable[[], Message] = message_factory.GetMessageClass(route.rpc.input_type)
+        self._new_request: Callable[[], Message] = message_factory.GetMessageClass(self._input)
 
     def request_bytes(
         self,
@@ -65,7 +66,8 @@ class Endpoint:
             return message.SerializeToString()
         except EncodeError:
             missing = _incomplete(message)
-        raise invalid_fields([(as_written(path, self._body_field), "is required") for path in missing])
+        spelled = [as_written(path, self._input, self._body_field) for path in missing]
+        raise invalid_fields([(path, "is required") for path in spelled])
 
 
 def _incomplete(message: Any) -> list[str]:

@@ -6,8 +6,7 @@ Text that may describe the inside never passes; what a service says in the publi
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import grpc
@@ -76,10 +75,10 @@ _PUBLIC = {
 _WRITERS = JsonWriters()
 
 
-def problem_of_rpc_error(error: grpc.aio.AioRpcError, *, body_field: str = "") -> Problem:
+def problem_of_rpc_error(error: grpc.aio.AioRpcError, spell: Callable[[str], str]) -> Problem:
     """What the caller may know of a failed RPC. Never raises, whatever the details are.
 
-    `body_field` is the request's field that was the whole body: the caller never wrote its name.
+    `spell` turns the path of a field as the server names it into the one that the caller wrote.
     """
     if _ANSWER_TOO_LARGE in (error.details() or ""):
         log.error("answer_too_large", reason=error.details())
@@ -89,7 +88,7 @@ def problem_of_rpc_error(error: grpc.aio.AioRpcError, *, body_field: str = "") -
         return Problem(http_status, detail=_OWN_WORDS[http_status], code=error.code().name)
     details = _status_details(error)
     info = next(_all(details, error_details_pb2.ErrorInfo), None)
-    errors = list(_wrong_fields(details, body_field))
+    errors = list(_wrong_fields(details, spell))
     spoken = error.details() or title_of(http_status)
     if http_status in _OWN_WORDS and info is None:
         spoken = _OWN_WORDS[http_status]
@@ -106,16 +105,6 @@ def problem_of_rpc_error(error: grpc.aio.AioRpcError, *, body_field: str = "") -
         details=list(_rendered(details)),
         headers=_retry_headers(details),
     )
-
-
-def json_path(field_path: str) -> str:
-    """A proto field path as the JSON caller wrote it: `a_b.c_d[0]` becomes `aB.cD[0]`."""
-    return re.sub(r"_+([a-z0-9])", lambda match: match[1].upper(), field_path)
-
-
-def as_written(field_path: str, body_field: str) -> str:
-    """The JSON path within the body, when a field of the request was the whole body."""
-    return json_path(field_path.removeprefix(f"{body_field}.") if body_field else field_path)
 
 
 def _status_details(error: grpc.aio.AioRpcError) -> status_pb2.Status:
@@ -138,10 +127,10 @@ def _all(details: status_pb2.Status, kind: type[_Detail]) -> Iterator[_Detail]:
                 continue
 
 
-def _wrong_fields(details: status_pb2.Status, body_field: str) -> Iterator[tuple[str, str]]:
+def _wrong_fields(details: status_pb2.Status, spell: Callable[[str], str]) -> Iterator[tuple[str, str]]:
     for bad in _all(details, error_details_pb2.BadRequest):
         for violation in bad.field_violations:
-            yield as_written(violation.field, body_field), violation.description
+            yield spell(violation.field), violation.description
 
 
 def _rendered(details: status_pb2.Status) -> Iterator[dict[str, object]]:

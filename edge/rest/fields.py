@@ -21,11 +21,11 @@ _WRAPPERS = frozenset(
     f"google.protobuf.{kind}Value"
     for kind in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes")
 )
-_FREE_FORM = frozenset({"google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"})
+FREE_FORM = frozenset({"google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.ListValue"})
 
 # Messages that one piece of text can spell, so that they may stand in a path or a query.
 _TEXT_MESSAGES = frozenset({TIMESTAMP, DURATION, FIELD_MASK})
-_NOT_PLAIN = _TEXT_MESSAGES | _WRAPPERS | _FREE_FORM | {ANY}
+_NOT_PLAIN = _TEXT_MESSAGES | _WRAPPERS | FREE_FORM | {ANY}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ How the answer reaches the client is decided in `unary` and `streaming`.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import grpc
@@ -18,6 +19,7 @@ from edge.rest.calls import CallsUnderWay, HeldCall
 from edge.rest.json_writer import JsonWriters
 from edge.rest.rendering import make_renderer
 from edge.rest.routes import Route
+from edge.rest.spelling import as_written
 from edge.rest.upstream import Deadline, Metadata
 
 log = structlog.get_logger()
@@ -33,7 +35,8 @@ class Rpc:
         self._channel = channel
         self._calls = calls
         self._is_stream = route.rpc.server_streaming
-        self._body_field = route.body.name if route.body is not None else ""
+        body_field = route.body.name if route.body is not None else ""
+        self._spell = partial(as_written, message=route.rpc.input_type, body_field=body_field)
         self._answered = message_factory.GetMessageClass(route.rpc.output_type)
         self._render = make_renderer(route, writers)
         open_call = channel.unary_stream if self._is_stream else channel.unary_unary
@@ -45,7 +48,7 @@ class Rpc:
         # A server that was there a moment ago is waited for: gRPC learns of its going in threads of its own.
         was_there = self._channel.get_state() is grpc.ChannelConnectivity.READY
         call = self._call(payload, metadata=metadata, timeout=deadline.remaining(), wait_for_ready=was_there)
-        return self._calls.hold(call, request, is_stream=self._is_stream, body_field=self._body_field)
+        return self._calls.hold(call, request, is_stream=self._is_stream, spell=self._spell)
 
     def render(self, wire: bytes) -> tuple[str, bytes]:
         """Media type and content of a response message. Raises `Problem` 500 if it cannot be read."""

@@ -12,6 +12,7 @@ from server.affiliate.service.statistics import StatisticsService
 from server.affiliate.servicer import AffiliateServicer
 from server.auth.tokens import TokenMinter
 from server.db.engine import Sessions
+from server.jobs.enqueueing import Jobs
 from server.rpc.pages import PageTokens
 from server.rpc.validation import ContractRules
 
@@ -21,6 +22,7 @@ def build_affiliate(
     sessions: Sessions,
     redis: PipeliningRedis,
     keys: StreamKeys,
+    jobs: Jobs,
     find_slug: FindSlug,
     minter: TokenMinter | None,
     page_tokens: PageTokens,
@@ -37,8 +39,12 @@ def build_affiliate(
     return AffiliateServicer(
         programs=ProgramService(sessions, public_url=public_url),
         partners=PartnerService(sessions, minter=minter),
-        creation=LinkCreation(sessions, publisher=publisher, find_slug=find_slug, public_url=public_url),
-        links=LinkService(sessions, publisher=publisher, find_slug=find_slug, public_url=public_url),
+        creation=LinkCreation(
+            sessions, publisher=publisher, jobs=jobs, find_slug=find_slug, public_url=public_url
+        ),
+        links=LinkService(
+            sessions, publisher=publisher, jobs=jobs, find_slug=find_slug, public_url=public_url
+        ),
         statistics=StatisticsService(sessions, complete_until=ClickFreshness(redis, keys).complete_until),
         page_tokens=page_tokens,
         rules=rules,

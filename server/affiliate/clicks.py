@@ -1,6 +1,6 @@
 """Clicks as rows: the raw table, its rollups, the dead letters, and what statistics ask of the rollups.
 
-Nothing here writes them; the drain does. Days' partitions of `clicks` are made by the drain too.
+Nothing here writes them; the drain does. Days' partitions of `clicks` are the matter of `click_partitions`.
 """
 
 from __future__ import annotations

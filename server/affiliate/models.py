@@ -1,4 +1,4 @@
-"""Tables of the affiliate domain: the program, partners, links, and the audit of who changed what.
+"""Tables of the affiliate domain: the program, partners and links.
 
 The tables of clicks and their rollups are defined in `clicks`.
 """
@@ -6,7 +6,6 @@ The tables of clicks and their rollups are defined in `clicks`.
 import uuid
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -25,7 +24,7 @@ from sqlalchemy import (
     Uuid,
     func,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from server.affiliate.commission import Commission, Fixed, Percentage
@@ -150,21 +149,3 @@ class Link(CommissionTerms, Base):
     version: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-
-
-class AuditEntry(Base):
-    """Who changed what, and how it was before and after. Rows are only ever added."""
-
-    __tablename__ = "affiliate_audit"
-    __table_args__ = (Index(None, "subject", "entry_id"),)
-
-    entry_id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
-    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    actor: Mapped[str] = mapped_column(Text)
-    # `partner.approve`, `program.update`, `link.disable`, …
-    action: Mapped[str] = mapped_column(Text)
-    # `program`, `partner/<id>`, `link/<id>`
-    subject: Mapped[str] = mapped_column(Text)
-    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
-    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
-    request_id: Mapped[str] = mapped_column(Text)

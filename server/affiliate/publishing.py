@@ -1,4 +1,4 @@
-"""Brings link snapshots to Redis after a commit, and never fails the caller for Redis's sake."""
+"""Brings link snapshots to Redis after a commit. Which link, and when again, is for the services."""
 
 import structlog
 from prometheus_client import Counter
@@ -24,16 +24,25 @@ class SnapshotPublisher:
         self._redis = redis
         self._keys = keys
 
-    async def publish(self, short_code: str, snapshot: LinkSnapshot) -> None:
-        """Publishes what was committed, unless Redis knows something newer.
+    async def publish(self, short_code: str, snapshot: LinkSnapshot) -> bool:
+        """Publishes what was committed, unless Redis knows something newer; says whether it was written.
 
-        A failure is logged and counted. The edges then serve the older snapshot until it expires, and
-        ask the server after that.
+        Raises RedisFailure, which is counted.
         """
         try:
             written = await publish_link(self._redis, self._keys, short_code, snapshot)
-        except RedisFailure as error:
+        except RedisFailure:
             PUBLICATIONS.labels("failed").inc()
+            raise
+        PUBLICATIONS.labels("written" if written else "older").inc()
+        return written
+
+    async def try_publish(self, short_code: str, snapshot: LinkSnapshot) -> None:
+        """The same for a caller whose answer must not depend on Redis: a failure is logged.
+
+        The edges then serve the older snapshot until the link's job publishes this one, or until it expires.
+        """
+        try:
+            await self.publish(short_code, snapshot)
+        except RedisFailure as error:
             log.warning("link_snapshot_not_published", short_code=short_code, error=str(error))
-        else:
-            PUBLICATIONS.labels("written" if written else "older").inc()

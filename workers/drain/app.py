@@ -11,14 +11,14 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from millrace.streams.keys import StreamKeys
 from workers.drain.consumer import ShardDrain
-from workers.drain.health import Health
 from workers.drain.lag import watch_lag
 from workers.drain.metrics import DrainMetrics
-from workers.drain.monitoring import serving_monitoring
 from workers.drain.settings import DrainSettings
 from workers.drain.steps import OnStep, go_on
 from workers.drain.stream import ClickStream, consumer_name, open_redis
 from workers.drain.writer import ClickWriter
+from workers.health import Health
+from workers.monitoring import serving_monitoring
 
 log = structlog.get_logger(__name__)
 

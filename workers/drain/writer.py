@@ -21,11 +21,11 @@ from server.affiliate.click_columns import (
     ROLLUP_BUCKET_SECONDS,
     ROLLUP_COLUMNS,
 )
+from server.affiliate.click_partitions import Partitions
 from workers.drain.copy_format import HEADER, TRAILER
 from workers.drain.dead_letters import DeadLetter, bury
 from workers.drain.decoding import DAY_MS, PendingClick
 from workers.drain.frozen_writers import SESSION, end_frozen_writers
-from workers.drain.partitions import Partitions
 from workers.drain.retries import POSTGRES_FAILURES
 from workers.drain.rollups import tally
 from workers.drain.steps import OnStep, go_on

@@ -38,6 +38,7 @@ class StreamKeys:
         self._seen = [tag + b":s:%d:%d" for tag in tags]
         self._live = [tag + b":live:%d" for tag in tags]
         self._link = f"{prefix}:link:".encode()
+        self._wakeups = f"{prefix}:{{jobs}}:wake:".encode()
 
     def shard_of(self, link_id: bytes) -> int:
         """The shard of a link: CRC16 (the polynomial of Redis Cluster) of its 16-byte id, modulo shards."""
@@ -61,3 +62,7 @@ class StreamKeys:
     def link(self, code: str) -> bytes:
         """The published snapshot of a link, by its normalised code. Untagged: links spread over all slots."""
         return self._link + code.encode(errors="surrogatepass")
+
+    def wakeups(self, queue: str) -> bytes:
+        """The list through which workers learn that a job queue has work; one slot for all queues."""
+        return self._wakeups + queue.encode()

@@ -75,6 +75,12 @@ class LinkRepository:
         row = (await self._session.execute(query)).one_or_none()
         return None if row is None else (row[0], row[1])
 
+    async def find_with_program(self, link_id: uuid.UUID) -> tuple[Link, Program] | None:
+        """The link, and the program it is served under, as they stood at one instant."""
+        query = select(Link, Program).join(Program, true()).where(Link.link_id == link_id)
+        row = (await self._session.execute(query)).one_or_none()
+        return None if row is None else (row[0], row[1])
+
     async def find_by_request(self, partner_id: uuid.UUID, request_id: str) -> Link | None:
         """The link that this partner's request id created."""
         query = select(Link).where(Link.partner_id == partner_id, Link.request_id == request_id)

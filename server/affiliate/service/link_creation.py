@@ -8,14 +8,12 @@ from secrets import token_hex
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from millrace.streams.ids import new_id_bytes
-from server.affiliate.actor import Actor
 from server.affiliate.codes import CodeLength, draw_code
 from server.affiliate.destinations import RefusedDestination
 from server.affiliate.models import Link, Partner, Program
 from server.affiliate.partner_status import PartnerStatus
 from server.affiliate.product_urls import fill_template
 from server.affiliate.publishing import SnapshotPublisher
-from server.affiliate.repository.audit import AuditRepository
 from server.affiliate.repository.links import LinkRepository
 from server.affiliate.repository.partners import PartnerRepository
 from server.affiliate.service import fields
@@ -28,8 +26,12 @@ from server.affiliate.service.errors import (
     refused_field,
 )
 from server.affiliate.service.link_requests import CheckedRequest, NewLink, check_request
+from server.affiliate.service.publication import enqueue_publication
 from server.affiliate.snapshots import destination_rules, snapshot_of
+from server.audit import AuditRepository
+from server.auth.actor import Actor
 from server.db.engine import Sessions
+from server.jobs.enqueueing import Jobs
 
 # The slug of the product with this id, or None when no such product is on sale.
 FindSlug = Callable[[str], Awaitable[str | None]]
@@ -38,8 +40,8 @@ _TRACKING_BYTES = 32
 
 
 class LinkCreation:
-    """Constructor: session factory, snapshot publisher, the catalogue's answer to "which slug has this
-    product?", the base of our short URLs, and how many links this process makes at the same time.
+    """Constructor: session factory, snapshot publisher, job queue, the catalogue's answer to "which slug has
+    this product?", the base of our short URLs, and how many links this process makes at the same time.
 
     Those beyond `at_once` wait in line. A partner who makes thousands of links then never takes every
     connection of the pool, which serves its waiters in no order and gives up on the unlucky ones.
@@ -50,12 +52,14 @@ class LinkCreation:
         sessions: Sessions,
         *,
         publisher: SnapshotPublisher,
+        jobs: Jobs,
         find_slug: FindSlug,
         public_url: str,
         at_once: int = 8,
     ) -> None:
         self._sessions = sessions
         self._publisher = publisher
+        self._jobs = jobs
         self._find_slug = find_slug
         self._public_url = public_url
         self._code_length = CodeLength()
@@ -75,9 +79,11 @@ class LinkCreation:
                 link, made_under = await self._find_or_add(session, request, slug)
                 if made_under is not None and actor.is_admin:
                     _note(session, actor, link)
+                if made_under is not None:
+                    await enqueue_publication(self._jobs, session, link)
         if made_under is not None:
             rules = destination_rules(made_under, self._public_url)
-            await self._publisher.publish(link.short_code, snapshot_of(link, made_under, rules))
+            await self._publisher.try_publish(link.short_code, snapshot_of(link, made_under, rules))
         return link
 
     async def _find_or_add(

@@ -6,11 +6,11 @@ import uuid
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from server.affiliate.actor import Actor
 from server.affiliate.codes import RESERVED, RefusedCode, check_custom_code, normalise_code
 from server.affiliate.commission import Commission
 from server.affiliate.service import fields
 from server.affiliate.service.errors import CommissionNotAllowed, PartnerNotFound, refused_field
+from server.auth.actor import Actor
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from millrace.streams.links import LinkSnapshot
-from server.affiliate.actor import Actor
 from server.affiliate.codes import LONGEST, normalise_code
 from server.affiliate.commission import Commission
 from server.affiliate.models import Link, Partner, Program
 from server.affiliate.partner_status import PartnerStatus
 from server.affiliate.publishing import SnapshotPublisher
-from server.affiliate.repository.audit import AuditRepository
 from server.affiliate.repository.links import LinkFilter, LinkRepository
 from server.affiliate.service import fields
 from server.affiliate.service.changes import changed_values
@@ -23,8 +21,12 @@ from server.affiliate.service.errors import (
     PartnerNotFound,
 )
 from server.affiliate.service.link_creation import FindSlug, product_url
+from server.affiliate.service.publication import enqueue_publication
 from server.affiliate.snapshots import destination_rules, snapshot_of
+from server.audit import AuditRepository
+from server.auth.actor import Actor
 from server.db.engine import Sessions
+from server.jobs.enqueueing import Jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,21 @@ class LinkEdit:
 
 
 class LinkService:
-    """Constructor: session factory, snapshot publisher, the catalogue's answer to "which slug has this
-    product?", and the base of our short URLs."""
+    """Constructor: session factory, snapshot publisher, job queue, the catalogue's answer to "which slug has
+    this product?", and the base of our short URLs."""
 
     def __init__(
-        self, sessions: Sessions, *, publisher: SnapshotPublisher, find_slug: FindSlug, public_url: str
+        self,
+        sessions: Sessions,
+        *,
+        publisher: SnapshotPublisher,
+        jobs: Jobs,
+        find_slug: FindSlug,
+        public_url: str,
     ) -> None:
         self._sessions = sessions
         self._publisher = publisher
+        self._jobs = jobs
         self._find_slug = find_slug
         self._public_url = public_url
 
@@ -152,6 +161,7 @@ class LinkService:
             if after:
                 link.version += 1
                 link.updated_at = datetime.now(UTC)
+                await enqueue_publication(self._jobs, session, link)
             if after and actor.is_admin:
                 AuditRepository(session).add(
                     actor, action, f"link/{link.link_id}", before=before, after=after
@@ -162,7 +172,7 @@ class LinkService:
 
     async def _publish(self, link: Link, program: Program) -> LinkSnapshot:
         snapshot = snapshot_of(link, program, destination_rules(program, self._public_url))
-        await self._publisher.publish(link.short_code, snapshot)
+        await self._publisher.try_publish(link.short_code, snapshot)
         return snapshot
 
     async def _slug_for_cleared_destination(

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from millrace.streams.ids import new_id_bytes
-from server.affiliate.actor import Actor
 from server.affiliate.commission import Commission
 from server.affiliate.models import Partner
 from server.affiliate.partner_status import (
@@ -14,12 +13,13 @@ from server.affiliate.partner_status import (
     RefusedTransition,
     next_status,
 )
-from server.affiliate.repository.audit import AuditRepository
 from server.affiliate.repository.partners import PartnerRepository
 from server.affiliate.service import fields
 from server.affiliate.service.changes import changed_values
 from server.affiliate.service.errors import EmailTaken, MintingDisabled, PartnerNotFound, StatusConflict
 from server.affiliate.texts import email_key
+from server.audit import AuditRepository
+from server.auth.actor import Actor
 from server.auth.principal import Role
 from server.auth.tokens import MintedToken, TokenMinter
 from server.db.engine import Sessions

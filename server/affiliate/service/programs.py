@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from server.affiliate.actor import Actor
 from server.affiliate.commission import Commission
 from server.affiliate.currencies import UnknownCurrency, check_currency
 from server.affiliate.destinations import DestinationRules, RefusedDestination
 from server.affiliate.hosts import RefusedHost, normalise_allowed_host
 from server.affiliate.models import Program
 from server.affiliate.product_urls import check_template
-from server.affiliate.repository.audit import AuditRepository
 from server.affiliate.repository.programs import ProgramRepository
 from server.affiliate.service import fields
 from server.affiliate.service.changes import changed_values
 from server.affiliate.service.errors import refused_field
 from server.affiliate.snapshots import destination_rules
+from server.audit import AuditRepository
+from server.auth.actor import Actor
 from server.db.engine import Sessions
 
 

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from server.affiliate.actor import Actor
 from server.affiliate.clicks import DayClicks, click_series_by_day
 from server.affiliate.repository.links import LinkRepository
 from server.affiliate.repository.programs import ProgramRepository
 from server.affiliate.service.errors import LinkNotFound, refused_field
+from server.auth.actor import Actor
 from server.db.engine import Sessions
 
 # The instant before which every recorded click is counted; None when that cannot be known at the moment.

@@ -10,7 +10,6 @@ from server.affiliate.repository.links import LinkFilter
 from server.affiliate.service.link_creation import LinkCreation
 from server.affiliate.service.links import LinkService
 from server.affiliate.service.statistics import StatisticsService
-from server.affiliate.servicer.callers import current_actor
 from server.affiliate.servicer.link_messages import (
     link_edit,
     link_message,
@@ -20,6 +19,7 @@ from server.affiliate.servicer.link_messages import (
 )
 from server.affiliate.servicer.masks import paths_to_change
 from server.affiliate.servicer.values import read_id, read_instant
+from server.auth.actor import current_actor
 from server.rpc.pages import PageTokens
 
 

@@ -9,8 +9,8 @@ from millrace.affiliate.v1.partner_pb2 import Partner as PartnerMessage
 from server.affiliate.models import Partner
 from server.affiliate.partner_status import PartnerAction, PartnerStatus
 from server.affiliate.service.partners import NewPartner, PartnerService
-from server.affiliate.servicer.callers import current_actor
 from server.affiliate.servicer.values import commission_message, instant, read_commission, read_id
+from server.auth.actor import current_actor
 from server.rpc.pages import PageTokens
 
 _DEFAULT_TOKEN_SECONDS = 86_400

@@ -8,9 +8,9 @@ from millrace.affiliate.v1.affiliate_service_pb2 import GetProgramRequest, Updat
 from millrace.affiliate.v1.program_pb2 import Program as ProgramMessage
 from server.affiliate.models import Program
 from server.affiliate.service.programs import ProgramService, ProgramSettings
-from server.affiliate.servicer.callers import current_actor
 from server.affiliate.servicer.masks import paths_to_change
 from server.affiliate.servicer.values import commission_message, instant, read_commission
+from server.auth.actor import current_actor
 from server.rpc.validation import ContractRules, invalid_fields
 
 

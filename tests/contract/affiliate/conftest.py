@@ -11,6 +11,7 @@ from server.affiliate.assembly import build_affiliate
 from server.auth.principal import Principal
 from server.auth.tokens import TokenMinter
 from server.db.engine import make_engine, make_sessions
+from server.jobs.enqueueing import Jobs
 from server.rpc.pages import PageTokens
 from server.rpc.validation import ContractRules
 from tests.contract.affiliate.callers import PUBLIC_URL, SIGNING_KEYS, Affiliate, partner_principal
@@ -40,6 +41,7 @@ async def affiliate(
         sessions=sessions,
         redis=redis_client,
         keys=keys,
+        jobs=Jobs(nudge=lambda queue: None),
         find_slug=find_slug,
         minter=TokenMinter(SIGNING_KEYS, issuer="millrace", audience="millrace"),
         page_tokens=PageTokens([b"a secret for pages"]),

@@ -14,6 +14,7 @@ from millrace.affiliate.v1.link_pb2 import Link
 from server.affiliate import models
 from server.affiliate.codes import ALPHABET
 from server.affiliate.service import link_creation
+from server.audit import AuditEntry
 from server.auth.principal import Principal
 from server.errors import (
     Aborted,
@@ -168,7 +169,7 @@ async def test_admin_names_the_partner(affiliate: Affiliate, anna: Principal) ->
     with pytest.raises(NotFound):
         await affiliate.link(anna, partner_id=ben.partner_id)
     async with affiliate.sessions() as session:
-        subjects = select(models.AuditEntry.subject).where(models.AuditEntry.action == "link.create")
+        subjects = select(AuditEntry.subject).where(AuditEntry.action == "link.create")
         assert list(await session.scalars(subjects)) == [f"link/{link.link_id}"]
 
 

@@ -17,7 +17,7 @@ from millrace.affiliate.v1.link_pb2 import Link, LinkStats, ResolvedLink
 from millrace.affiliate.v1.program_pb2 import Program
 from millrace.streams.links import LinkStatus
 from server.affiliate.clicks import link_click_rollups
-from server.affiliate.models import AuditEntry
+from server.audit import AuditEntry
 from server.auth.principal import Principal, Role
 from server.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from tests.contract.affiliate.callers import ADMIN, EDGE, Affiliate, partner_principal

@@ -10,8 +10,8 @@ from millrace.affiliate.v1 import affiliate_service_pb2 as rpc
 from millrace.affiliate.v1.affiliate_service_pb2 import ListPartnersResponse, MintPartnerTokenResponse
 from millrace.affiliate.v1.commission_pb2 import Commission
 from millrace.affiliate.v1.partner_pb2 import Partner
-from server.affiliate.models import AuditEntry
 from server.affiliate.service.partners import PartnerService
+from server.audit import AuditEntry
 from server.auth.principal import Role
 from server.auth.tokens import TokenVerifier
 from server.errors import AlreadyExists, DomainError, FailedPrecondition, InvalidArgument, NotFound

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from millrace.affiliate.v1 import affiliate_service_pb2 as rpc
 from millrace.affiliate.v1.commission_pb2 import Commission
 from millrace.affiliate.v1.program_pb2 import Program
-from server.affiliate.models import AuditEntry
+from server.audit import AuditEntry
 from server.errors import InvalidArgument
 from tests.contract.affiliate.callers import ADMIN, Affiliate
 

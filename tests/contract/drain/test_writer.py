@@ -8,11 +8,11 @@ import time
 
 import asyncpg
 
+from server.affiliate.click_partitions import Partitions, partition_name
 from tests.contract.drain.believable import assert_each_once, clicks
 from workers.drain.copy_format import copy_row
 from workers.drain.decoding import DAY_MS, PendingClick
 from workers.drain.frozen_writers import SESSION
-from workers.drain.partitions import Partitions, partition_name
 from workers.drain.retries import POSTGRES_FAILURES
 from workers.drain.writer import DAYS_AHEAD, ClickWriter
 

@@ -20,6 +20,7 @@ from edge.rest.routes import read_routes
 from millrace.affiliate.v1 import error_reason_pb2 as affiliate
 from millrace.auth.v1 import access_pb2
 from millrace.catalog.v1 import error_reason_pb2 as catalog
+from millrace.jobs.v1 import error_reason_pb2 as jobs
 
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
 
@@ -127,6 +128,7 @@ def test_every_list_is_marked_as_paged(document: dict[str, Any]) -> None:
     assert paged == {
         "ListPartners": {**expected, "items": "partners"},
         "ListLinks": {**expected, "items": "links"},
+        "ListJobs": {**expected, "items": "jobs"},
         "ListProducts": {**expected, "items": "products"},
     }
 
@@ -193,7 +195,7 @@ def test_every_reason_of_a_domain_is_told_by_a_method(document: dict[str, Any]) 
         for reasons in operation.get("x-reasons", {}).values()
         for reason in reasons
     }
-    domains = (affiliate.ErrorReason, catalog.ErrorReason)
+    domains = (affiliate.ErrorReason, catalog.ErrorReason, jobs.ErrorReason)
     assert {name for domain in domains for name, number in domain.items() if number} <= told
 
 

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from edge.problems import FieldProblem, Problem, invalid_fields
-from edge.rest.failures import json_path
+from edge.rest.spelling import as_written, json_path, path_within
+from millrace.affiliate.v1.affiliate_service_pb2 import UpdateLinkRequest
+from millrace.jobs.v1.jobs_service_pb2 import RetryJobRequest
 
 
 def test_a_problem_response_has_every_member() -> None:
@@ -100,3 +102,26 @@ def test_a_request_id_is_minted_when_none_is_given() -> None:
 )
 def test_field_paths_are_spelled_for_json(proto: str, spelled: str) -> None:
     assert json_path(proto) == spelled
+
+
+@pytest.mark.parametrize(
+    ("proto", "spelled"),
+    [
+        ("job_id", "jobId"),
+        ("payload.link_id", "payload.link_id"),
+        ("payload.link_ids[0].short_code", "payload.link_ids[0].short_code"),
+        ("payload", "payload"),
+        ("no_field.of_ours", "noField.ofOurs"),
+        ("", ""),
+    ],
+)
+def test_names_within_free_json_are_the_callers_own(proto: str, spelled: str) -> None:
+    """A Struct's members are answered as they were sent."""
+    assert path_within(RetryJobRequest.DESCRIPTOR, proto) == spelled
+
+
+def test_the_field_that_is_the_body_is_not_named() -> None:
+    """The caller never wrote its name."""
+    assert as_written("link.destination_url", UpdateLinkRequest.DESCRIPTOR, "link") == "destinationUrl"
+    assert as_written("update_mask", UpdateLinkRequest.DESCRIPTOR, "link") == "updateMask"
+    assert as_written("link.destination_url", UpdateLinkRequest.DESCRIPTOR, "") == "link.destinationUrl"

@@ -11,12 +11,16 @@ export const REPEATABLE: ReadonlySet<string> = new Set([
   "POST /api/v1/affiliate/partners/{partnerId}:reject",
   "POST /api/v1/affiliate/partners/{partnerId}:suspend",
   "POST /api/v1/catalog/products",
-  "POST /api/v1/catalog/products:batchUpsert"
+  "POST /api/v1/catalog/products:batchUpsert",
+  "POST /api/v1/jobs/{jobId}:cancel",
+  "POST /api/v1/queues/{queue}:pause",
+  "POST /api/v1/queues/{queue}:resume"
 ]);
 
 /** Paths that answer in pages, and the field that holds a page's entries. */
 export const LISTS = {
   "/api/v1/affiliate/partners": "partners",
   "/api/v1/affiliate/links": "links",
-  "/api/v1/catalog/products": "products"
+  "/api/v1/catalog/products": "products",
+  "/api/v1/jobs": "jobs"
 } as const;

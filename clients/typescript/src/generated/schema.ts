@@ -392,6 +392,182 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists jobs, newest first, in pages, without their payloads, logs, results and histories
+         * @description Lists jobs, newest first, in pages, without their payloads, logs, results and histories. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) when the token belongs to another caller or filter.
+         *
+         *     Callers: ADMIN.
+         */
+        get: operations["JobsService_ListJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{jobId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns all that is known of a job
+         * @description Returns all that is known of a job. NOT_FOUND (JOB_NOT_FOUND) when there is none.
+         *
+         *     Callers: ADMIN.
+         */
+        get: operations["JobsService_GetJob"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{jobId}:retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a job READY: a DEAD or CANCELLED one again, a RETRYING or SCHEDULED one before its time
+         * @description Makes a job READY: a DEAD or CANCELLED one again, a RETRYING or SCHEDULED one before its time. Its failures are counted from 0 again. FAILED_PRECONDITION (STATE_CONFLICT) from any other state, and while an equal job by `uniqueKey` waits to start; INVALID_ARGUMENT (INVALID_FIELD) naming the part of an edited payload that the task would not understand; NOT_FOUND (JOB_NOT_FOUND) when there is none.
+         *
+         *     Callers: ADMIN.
+         */
+        post: operations["JobsService_RetryJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{jobId}:cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Calls a job off
+         * @description Calls a job off. One that is not running becomes CANCELLED at once; a RUNNING one is asked to stop, within seconds, and may still finish first. Repeating the call changes nothing. FAILED_PRECONDITION (STATE_CONFLICT) when it is DONE or DEAD; NOT_FOUND (JOB_NOT_FOUND) when there is none.
+         *
+         *     Callers: ADMIN.
+         */
+        post: operations["JobsService_CancelJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs:retryDead": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes DEAD jobs READY again, the oldest first, at most `limit` in one call
+         * @description Makes DEAD jobs READY again, the oldest first, at most `limit` in one call. INVALID_ARGUMENT (INVALID_FIELD) naming the part of an edited payload that the task would not understand.
+         *
+         *     Callers: ADMIN.
+         */
+        post: operations["JobsService_RetryDeadJobs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists every queue with its figures
+         * @description Lists every queue with its figures.
+         *
+         *     Callers: ADMIN.
+         */
+        get: operations["JobsService_ListQueues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queues/{queue}:pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keeps workers from taking further jobs of a queue; running ones finish
+         * @description Keeps workers from taking further jobs of a queue; running ones finish. Repeating the call changes nothing. NOT_FOUND (QUEUE_NOT_FOUND) when there is none.
+         *
+         *     Callers: ADMIN.
+         */
+        post: operations["JobsService_PauseQueue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queues/{queue}:resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lets workers take jobs of a paused queue again
+         * @description Lets workers take jobs of a paused queue again. Repeating the call changes nothing. NOT_FOUND (QUEUE_NOT_FOUND) when there is none.
+         *
+         *     Callers: ADMIN.
+         */
+        post: operations["JobsService_ResumeQueue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/l/{code}": {
         parameters: {
             query?: never;
@@ -524,6 +700,8 @@ export interface components {
             /** @description One for each product asked for, in the same order. */
             results: components["schemas"]["UpsertResult"][];
         };
+        /** @description Asks to call a job off. */
+        CancelJobBody: Record<string, never>;
         /** @description What a partner earns on a sale. */
         Commission: {
             /**
@@ -627,6 +805,160 @@ export interface components {
             /** @description What it must be. */
             message: string;
         };
+        /** @description A piece of work that was promised in the transaction that made it necessary. */
+        Job: {
+            /** @description UUIDv7. */
+            jobId: string;
+            /** @description The name of what is to be done, such as `jobs.ping`. */
+            task: string;
+            /**
+             * Format: int32
+             * @description The version of the payload's form.
+             */
+            version: number;
+            /** @description The queue that the job waits in. */
+            queue: string;
+            /**
+             * Format: int32
+             * @description Within a queue, greater ones start first. Usually 0.
+             */
+            priority: number;
+            /** @description Where the job stands. */
+            state: components["schemas"]["JobState"];
+            /** @description Collapses equal jobs that have not started. Unset: never. */
+            uniqueKey?: string;
+            /**
+             * Format: date-time
+             * @description When the job is due, or was for its latest run.
+             */
+            runAt?: string;
+            /**
+             * Format: date-time
+             * @description When the job was promised.
+             */
+            enqueuedAt?: string;
+            /**
+             * Format: int32
+             * @description How often workers took the job.
+             */
+            attempt: number;
+            /**
+             * Format: int32
+             * @description Runs that failed since the job was promised or last retried by an operator.
+             */
+            failures: number;
+            /**
+             * Format: int32
+             * @description Runs whose worker was lost, since that moment.
+             */
+            expiries: number;
+            /** @description The worker that has or had the job last. Unset: none yet. */
+            worker?: string;
+            /**
+             * Format: date-time
+             * @description When the latest run began. Unset: none did.
+             */
+            startedAt?: string;
+            /**
+             * Format: date-time
+             * @description Until when the worker has the job. Unset unless RUNNING.
+             */
+            leaseUntil?: string;
+            /**
+             * Format: date-time
+             * @description When the job became DONE, DEAD or CANCELLED. Unset before.
+             */
+            finishedAt?: string;
+            /**
+             * Format: date-time
+             * @description When an operator asked to stop the run. Unset: nobody did.
+             */
+            cancelRequestedAt?: string;
+            /** @description Why the latest run ended as it did, in a line. Unset when it ended well. */
+            error?: string;
+            /** @description How far the work is. Unset: the task does not tell. */
+            progress?: components["schemas"]["JobProgress"];
+            /** @description The request in which the job was promised. Unset: none. */
+            requestId?: string;
+            /** @description What to work on, as the task's type says. Lists leave it out. */
+            payload?: Record<string, never>;
+            /** @description Where the latest run broke. Lists leave it out. Unset when it did not. */
+            traceback?: string;
+            /** @description The newest 50 runs that did not end well, oldest first. Lists leave it out. */
+            history: components["schemas"]["JobRun"][];
+            /** @description The newest 200 lines that the task wrote, oldest first. Lists leave it out. */
+            log: components["schemas"]["JobLogLine"][];
+            /** @description What the task answered. Lists leave it out. Unset unless DONE. */
+            result?: unknown;
+        };
+        /** @description A line that a task wrote. */
+        JobLogLine: {
+            /**
+             * Format: date-time
+             * @description When it was written.
+             */
+            at?: string;
+            /**
+             * Format: int32
+             * @description The run that wrote it, counted from 1.
+             */
+            attempt: number;
+            /** @description What it says. */
+            line: string;
+        };
+        /** @description How far the work of a job is. */
+        JobProgress: {
+            /**
+             * Format: int64
+             * @description Units that are done.
+             */
+            done: string;
+            /**
+             * Format: int64
+             * @description Units in all. Unset: not known.
+             */
+            total?: string;
+            /** @description What the units are, or what happens now. May be empty. */
+            note: string;
+        };
+        /** @description A run that did not end well. */
+        JobRun: {
+            /**
+             * Format: int32
+             * @description Which run it was, counted from 1.
+             */
+            attempt: number;
+            /** @description How it ended: FAILED, EXPIRED (its worker was lost), POSTPONED, PARKED (no worker knew the task), RELEASED, CANCELLED. More may be added. */
+            outcome: string;
+            /** @description The worker that had the job. Unset: none. */
+            worker?: string;
+            /**
+             * Format: date-time
+             * @description When the run began.
+             */
+            startedAt?: string;
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            endedAt?: string;
+            /** @description What went wrong. Unset: nothing to add. */
+            error?: string;
+        };
+        /**
+         * @description Where a job stands between its promise and its end.
+         *
+         *     - `STATE_UNSPECIFIED`: In a filter: every state.
+         *     - `SCHEDULED`: Waits for `runAt`.
+         *     - `READY`: Waits for a worker.
+         *     - `RUNNING`: A worker has it, until `leaseUntil` at the latest.
+         *     - `RETRYING`: Failed, and is tried again at `runAt`.
+         *     - `DONE`: Finished well.
+         *     - `DEAD`: Given up; an operator may retry it.
+         *     - `CANCELLED`: Called off; an operator may retry it.
+         * @enum {string}
+         */
+        JobState: "STATE_UNSPECIFIED" | "SCHEDULED" | "READY" | "RUNNING" | "RETRYING" | "DONE" | "DEAD" | "CANCELLED";
         /** @description A partner's short address that leads to a product or page of the shop. */
         Link: {
             /** @description UUIDv7. */
@@ -735,6 +1067,13 @@ export interface components {
          * @enum {string}
          */
         LinkStatus: "STATUS_UNSPECIFIED" | "ACTIVE" | "DISABLED";
+        /** @description A page of jobs. */
+        ListJobsResponse: {
+            /** @description Newest first. */
+            jobs: components["schemas"]["Job"][];
+            /** @description Asks for the next page; empty on the last one. */
+            nextPageToken: string;
+        };
         /** @description A page of links. */
         ListLinksResponse: {
             /** @description Newest first. */
@@ -755,6 +1094,11 @@ export interface components {
             products: components["schemas"]["Product"][];
             /** @description Asks for the next page; empty on the last one. */
             nextPageToken: string;
+        };
+        /** @description Every queue. */
+        ListQueuesResponse: {
+            /** @description The most urgent first. */
+            queues: components["schemas"]["Queue"][];
         };
         /** @description Asks for a bearer token of a partner. */
         MintPartnerTokenBody: {
@@ -809,6 +1153,8 @@ export interface components {
          * @enum {string}
          */
         PartnerStatus: "STATUS_UNSPECIFIED" | "PENDING" | "ACTIVE" | "SUSPENDED" | "REJECTED";
+        /** @description Asks to pause a queue. */
+        PauseQueueBody: Record<string, never>;
         /**
          * @description Why a request was refused (RFC 9457).
          * @example {
@@ -866,6 +1212,9 @@ export interface components {
              *     - `MINTING_DISABLED`: Tokens are not minted by this installation.
              *     - `SLUG_TAKEN`: Another product already has this slug.
              *     - `PRODUCT_REPEATED`: The batch names one product twice.
+             *     - `JOB_NOT_FOUND`: No job has this id, or it was pruned.
+             *     - `QUEUE_NOT_FOUND`: No queue has this name.
+             *     - `STATE_CONFLICT`: The job's state does not allow the change asked for.
              *     - `INVALID_FIELD`: A field breaks a rule of the contract; `BadRequest` names each.
              *     - `CREDENTIAL_INVALID`: The credential is missing, malformed, expired or not ours.
              *     - `ROLE_NOT_ALLOWED`: The credential is good, its role may not call this method.
@@ -1121,6 +1470,69 @@ export interface components {
          * @enum {string}
          */
         ProgramPrecedence: "PRECEDENCE_UNSPECIFIED" | "COUPON" | "LINK";
+        /** @description Where jobs wait for workers, and how it goes there. */
+        Queue: {
+            /** @description The queue's name. */
+            queue: string;
+            /** @description Workers take no jobs from it. */
+            paused: boolean;
+            /**
+             * Format: date-time
+             * @description Since when it is paused. Unset: it is not.
+             */
+            pausedAt?: string;
+            /** @description Who paused it. Unset: it is not paused. */
+            pausedBy?: string;
+            /** @description How many jobs it holds. */
+            depth?: components["schemas"]["QueueDepth"];
+            /** @description Seconds that the READY job due first has waited. Unset: none is READY. */
+            oldestReadyAgeSeconds?: number | ("NaN" | "Infinity" | "-Infinity");
+            /** @description Jobs DONE per second over the last minute. */
+            throughputPerSecond: number | ("NaN" | "Infinity" | "-Infinity");
+            /** @description The share of runs that failed, 0 to 1, among those that ended within the last hour (of the newest 10,000 jobs). Unset: none ended. */
+            failureRate?: number | ("NaN" | "Infinity" | "-Infinity");
+            /** @description Seconds from being due to starting, of jobs finished within the last hour (the newest 10,000). Unset: none. */
+            waitSeconds?: components["schemas"]["QueuePercentiles"];
+            /** @description Seconds that the last run took, of the same jobs. Unset: none. */
+            runSeconds?: components["schemas"]["QueuePercentiles"];
+        };
+        /** @description Jobs of a queue by state. DONE and CANCELLED ones are not counted: they wait for nothing but their pruning. */
+        QueueDepth: {
+            /**
+             * Format: int64
+             * @description Jobs that wait for their time.
+             */
+            scheduled: string;
+            /**
+             * Format: int64
+             * @description Jobs that wait for a worker.
+             */
+            ready: string;
+            /**
+             * Format: int64
+             * @description Jobs that a worker has.
+             */
+            running: string;
+            /**
+             * Format: int64
+             * @description Jobs that failed and wait for their next run.
+             */
+            retrying: string;
+            /**
+             * Format: int64
+             * @description Jobs that were given up and wait for an operator.
+             */
+            dead: string;
+        };
+        /** @description How a duration is spread. */
+        QueuePercentiles: {
+            /** @description Half of all took no longer. */
+            p50: number | ("NaN" | "Infinity" | "-Infinity");
+            /** @description 95 in 100 took no longer. */
+            p95: number | ("NaN" | "Infinity" | "-Infinity");
+            /** @description 99 in 100 took no longer. */
+            p99: number | ("NaN" | "Infinity" | "-Infinity");
+        };
         /** @description Asks to reinstate a partner. */
         ReinstatePartnerBody: {
             /** @description Why, at most 500 characters. Kept with the partner and in the audit log. */
@@ -1130,6 +1542,35 @@ export interface components {
         RejectPartnerBody: {
             /** @description Why, at most 500 characters. Kept with the partner and in the audit log. */
             reason?: string | null;
+        };
+        /** @description Asks to resume a queue. */
+        ResumeQueueBody: Record<string, never>;
+        /** @description Asks to run jobs again that were given up. */
+        RetryDeadJobsRequest: {
+            /** @description Only jobs of this queue. Unset: of all. */
+            queue?: string | null;
+            /** @description Only jobs of this task. Unset: of all. */
+            task?: string | null;
+            /** @description Replaces the payload of each, whole, in the newest form of the task; needs `task`. Unset: payloads stay. */
+            payload?: Record<string, never> | null;
+            /**
+             * Format: int32
+             * @description Most jobs to retry, up to 10,000. 0 means 10,000.
+             */
+            limit?: number | string | null;
+        };
+        /** @description Says what was retried. */
+        RetryDeadJobsResponse: {
+            /**
+             * Format: int32
+             * @description Jobs that are READY now.
+             */
+            retried: number;
+        };
+        /** @description Asks to run a job again, or before its time. */
+        RetryJobBody: {
+            /** @description Replaces the job's payload, whole, in the newest form of the task. Whole numbers are kept as such. Unset: the payload stays. */
+            payload?: Record<string, never> | null;
         };
         /** @description Asks to suspend a partner. */
         SuspendPartnerBody: {
@@ -1467,6 +1908,7 @@ export type AttributeInput = components['schemas']['AttributeInput'];
 export type AttributeUncheckedInput = components['schemas']['AttributeUncheckedInput'];
 export type BatchUpsertProductsRequest = components['schemas']['BatchUpsertProductsRequest'];
 export type BatchUpsertProductsResponse = components['schemas']['BatchUpsertProductsResponse'];
+export type CancelJobBody = components['schemas']['CancelJobBody'];
 export type Commission = components['schemas']['Commission'];
 export type CommissionInput = components['schemas']['CommissionInput'];
 export type CreateLinkRequest = components['schemas']['CreateLinkRequest'];
@@ -1474,17 +1916,25 @@ export type CreatePartnerRequest = components['schemas']['CreatePartnerRequest']
 export type DisableLinkBody = components['schemas']['DisableLinkBody'];
 export type EnableLinkBody = components['schemas']['EnableLinkBody'];
 export type FieldProblem = components['schemas']['FieldProblem'];
+export type Job = components['schemas']['Job'];
+export type JobLogLine = components['schemas']['JobLogLine'];
+export type JobProgress = components['schemas']['JobProgress'];
+export type JobRun = components['schemas']['JobRun'];
+export type JobState = components['schemas']['JobState'];
 export type Link = components['schemas']['Link'];
 export type LinkStats = components['schemas']['LinkStats'];
 export type LinkStatsPoint = components['schemas']['LinkStatsPoint'];
 export type LinkStatus = components['schemas']['LinkStatus'];
+export type ListJobsResponse = components['schemas']['ListJobsResponse'];
 export type ListLinksResponse = components['schemas']['ListLinksResponse'];
 export type ListPartnersResponse = components['schemas']['ListPartnersResponse'];
 export type ListProductsResponse = components['schemas']['ListProductsResponse'];
+export type ListQueuesResponse = components['schemas']['ListQueuesResponse'];
 export type MintPartnerTokenBody = components['schemas']['MintPartnerTokenBody'];
 export type MintPartnerTokenResponse = components['schemas']['MintPartnerTokenResponse'];
 export type Partner = components['schemas']['Partner'];
 export type PartnerStatus = components['schemas']['PartnerStatus'];
+export type PauseQueueBody = components['schemas']['PauseQueueBody'];
 export type Problem = components['schemas']['Problem'];
 export type Product = components['schemas']['Product'];
 export type ProductInput = components['schemas']['ProductInput'];
@@ -1492,8 +1942,15 @@ export type ProductStatus = components['schemas']['ProductStatus'];
 export type ProductUncheckedInput = components['schemas']['ProductUncheckedInput'];
 export type Program = components['schemas']['Program'];
 export type ProgramPrecedence = components['schemas']['ProgramPrecedence'];
+export type Queue = components['schemas']['Queue'];
+export type QueueDepth = components['schemas']['QueueDepth'];
+export type QueuePercentiles = components['schemas']['QueuePercentiles'];
 export type ReinstatePartnerBody = components['schemas']['ReinstatePartnerBody'];
 export type RejectPartnerBody = components['schemas']['RejectPartnerBody'];
+export type ResumeQueueBody = components['schemas']['ResumeQueueBody'];
+export type RetryDeadJobsRequest = components['schemas']['RetryDeadJobsRequest'];
+export type RetryDeadJobsResponse = components['schemas']['RetryDeadJobsResponse'];
+export type RetryJobBody = components['schemas']['RetryJobBody'];
 export type SuspendPartnerBody = components['schemas']['SuspendPartnerBody'];
 export type UpdateLinkBody = components['schemas']['UpdateLinkBody'];
 export type UpdateProgramBody = components['schemas']['UpdateProgramBody'];
@@ -2466,6 +2923,343 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             /** @description There is no such thing, as far as the caller may know. Reasons: `PRODUCT_NOT_FOUND`. */
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    JobsService_ListJobs: {
+        parameters: {
+            query?: {
+                /** @description Most jobs in the answer. 0 means 50; more than 500 is taken as 500. */
+                pageSize?: number;
+                /** @description `nextPageToken` of the page before, with the same filter. Unset: first page. */
+                pageToken?: string;
+                /** @description Only jobs in this state. Unset: all. */
+                state?: components["schemas"]["JobState"] | (0 | 1 | 2 | 3 | 4 | 5 | 6 | 7);
+                /** @description Only jobs of this queue. Unset: all. */
+                queue?: string & unknown;
+                /** @description Only jobs of this task. Unset: all. */
+                task?: string & unknown;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of jobs. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListJobsResponse"];
+                };
+            };
+            /** @description The caller has this content already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `PAGE_TOKEN_INVALID`. */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    JobsService_GetJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID. */
+                jobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A piece of work that was promised in the transaction that made it necessary. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The caller has this content already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `JOB_NOT_FOUND`. */
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    JobsService_RetryJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID. */
+                jobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RetryJobBody"];
+            };
+        };
+        responses: {
+            /** @description A piece of work that was promised in the transaction that made it necessary. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `STATE_CONFLICT`, `INVALID_FIELD`. */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `JOB_NOT_FOUND`. */
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    JobsService_CancelJob: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID. */
+                jobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CancelJobBody"];
+            };
+        };
+        responses: {
+            /** @description A piece of work that was promised in the transaction that made it necessary. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `STATE_CONFLICT`. */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `JOB_NOT_FOUND`. */
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    JobsService_RetryDeadJobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RetryDeadJobsRequest"];
+            };
+        };
+        responses: {
+            /** @description Says what was retried. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetryDeadJobsResponse"];
+                };
+            };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `INVALID_FIELD`. */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    JobsService_ListQueues: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every queue. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListQueuesResponse"];
+                };
+            };
+            /** @description The caller has this content already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    JobsService_PauseQueue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The queue's name. */
+                queue: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PauseQueueBody"];
+            };
+        };
+        responses: {
+            /** @description Where jobs wait for workers, and how it goes there. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queue"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `QUEUE_NOT_FOUND`. */
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    JobsService_ResumeQueue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The queue's name. */
+                queue: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ResumeQueueBody"];
+            };
+        };
+        responses: {
+            /** @description Where jobs wait for workers, and how it goes there. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queue"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `QUEUE_NOT_FOUND`. */
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

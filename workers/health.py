@@ -1,4 +1,4 @@
-"""Whether the drain can work: the last word on each thing it depends on."""
+"""Whether a worker can work: the last word on each thing it depends on."""
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
-"""On whose behalf a use case runs, as the services of this domain need to know it."""
+"""On whose behalf a use case runs, as the services of every domain need to know it."""
 
 import uuid
 from dataclasses import dataclass
 
-from server.auth.principal import Principal
+import structlog
+
+from server.auth.principal import Principal, current_principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +28,12 @@ class Actor:
     def may_see(self, partner_id: uuid.UUID) -> bool:
         """Whether what belongs to this partner exists for the caller at all."""
         return self.is_admin or self.partner_id == partner_id
+
+
+def current_actor() -> Actor:
+    """The caller of this RPC and its request id, from the context that the interceptor filled.
+
+    For servicers only; services are given it. Raises Unauthenticated where there is none.
+    """
+    bound = structlog.contextvars.get_contextvars()
+    return Actor(current_principal(), str(bound.get("request_id", "")))

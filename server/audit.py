@@ -1,14 +1,36 @@
-"""Adds rows to the audit of the affiliate domain; nothing changes or removes them."""
+"""Who changed what, and how it was before and after. Rows are only ever added."""
 
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from sqlalchemy import DateTime, Index, Text, Uuid, func
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
 
 from millrace.streams.ids import new_id_bytes
-from server.affiliate.actor import Actor
-from server.affiliate.models import AuditEntry
+from server.auth.actor import Actor
+from server.db.metadata import Base
+
+
+class AuditEntry(Base):
+    """One change."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index(None, "subject", "entry_id"),)
+
+    entry_id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    actor: Mapped[str] = mapped_column(Text)
+    # `partner.approve`, `link.disable`, `job.retry`, …
+    action: Mapped[str] = mapped_column(Text)
+    # `program`, `partner/<id>`, `job/<id>`, …
+    subject: Mapped[str] = mapped_column(Text)
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    request_id: Mapped[str] = mapped_column(Text)
 
 
 class AuditRepository:

@@ -1,0 +1,29 @@
+"""What a worker opened for its handlers. Opening and closing it is for `app`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from millrace.streams.keys import StreamKeys
+from millrace.streams.redis_pipe import PipeliningRedis
+from server.db.engine import Sessions
+from server.jobs.enqueueing import Jobs
+from workers.settings import WorkerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Handlers are built from this, once, when the worker starts. They close nothing of it.
+
+    `engine` and `sessions` share their connections, and a limit of a minute per statement; `jobs` enqueues
+    further work.
+    """
+
+    settings: WorkerSettings
+    engine: AsyncEngine
+    sessions: Sessions
+    redis: PipeliningRedis
+    stream_keys: StreamKeys
+    jobs: Jobs

@@ -1,0 +1,20 @@
+"""`python -m workers.scheduler`: keeps the queues moving until it is told to stop."""
+
+from __future__ import annotations
+
+import uvloop
+
+from server.logs import configure_logs
+from workers.scheduler.app import serve
+from workers.scheduler.settings import load_settings
+
+
+def main() -> None:
+    """Read the settings, set up logs, serve."""
+    settings = load_settings()
+    configure_logs(settings.log_level, settings.log_format)
+    uvloop.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main()
