@@ -1,4 +1,4 @@
-"""`health [edge|server|drain]`: ends with 0 when that process of this container can do its work.
+"""`health [PROCESS]`: ends with 0 when that process of this container can do its work.
 
 Without a name it asks for the one that the container was started with. It reads the variables that the image
 sets and imports little, since it starts anew every few seconds.
@@ -28,8 +28,8 @@ def check_edge() -> None:
     _expect_ready(_loopback(os.environ.get("MILLRACE_EDGE_HOST", "")), _port("MILLRACE_EDGE_PORT", 8080))
 
 
-def check_drain() -> None:
-    """Raises Unhealthy unless the drain says that it reached Redis and PostgreSQL when it last tried."""
+def check_monitored() -> None:
+    """Raises Unhealthy unless the process says on its metrics port that what it depends on is well."""
     _expect_ready(_loopback(os.environ.get("MILLRACE_METRICS_HOST", "")), _port("MILLRACE_METRICS_PORT", 0))
 
 
@@ -48,7 +48,13 @@ def check_server() -> None:
         raise Unhealthy(f"{target} answers {status}")
 
 
-CHECKS: Mapping[str, Callable[[], None]] = {"edge": check_edge, "server": check_server, "drain": check_drain}
+CHECKS: Mapping[str, Callable[[], None]] = {
+    "edge": check_edge,
+    "server": check_server,
+    "drain": check_monitored,
+    "worker": check_monitored,
+    "scheduler": check_monitored,
+}
 
 
 def process_of(command_line: Sequence[str]) -> str:

@@ -15,8 +15,10 @@ from server.standalone.probes import accepts, all_of, http_ok
 from server.standalone.settings import PROJECT, Settings
 
 SERVER, DRAIN, EDGE = "server", "drain", "edge"
-# Doors first, so that nothing new comes in; the drain empties the streams while the server still answers.
-STOP_ORDER = (EDGE, DRAIN, SERVER)
+WORKER, SCHEDULER = "worker", "scheduler"
+# Doors first, so that nothing new comes in, then what adds jobs without being asked. Workers and drain finish
+# what they have while the server still answers.
+STOP_ORDER = (EDGE, SCHEDULER, WORKER, DRAIN, SERVER)
 # Longer than any of them may take to finish what is under way; nearly always it is a second or two.
 STOP_WITHIN = 45.0
 
@@ -54,9 +56,13 @@ def own_environment(
 
 def server_ports(settings: Settings, ports: RememberedPorts) -> dict[str, int]:
     """The gRPC port of each server by its name; each has its own, since a shared one loses calls."""
-    # The first keeps its name and port however many there are.
-    others = range(2, settings.server_processes + 1)
-    return {SERVER: ports.port("grpc")} | {f"{SERVER}-{n}": ports.port(f"grpc-{n}") for n in others}
+    names = numbered(SERVER, settings.server_processes)
+    return {name: ports.port(name.replace(SERVER, "grpc")) for name in names}
+
+
+def numbered(kind: str, count: int) -> list[str]:
+    """The names of `count` processes of a kind. The first keeps its name, and so its ports, in any number."""
+    return [kind, *(f"{kind}-{number}" for number in range(2, count + 1))]
 
 
 def grpc_target(ports: Sequence[int]) -> str:
@@ -83,7 +89,7 @@ def own_processes(
     door: socket.socket,
     logs: Path,
 ) -> list[ChildSpec]:
-    """The drain, and as many servers and edges as wanted; edges all accept from the one socket `door`."""
+    """The drain, and as many of the others as wanted; edges all accept from the one socket `door`."""
     edges = [f"{EDGE}-{number}" for number in range(1, settings.edge_processes + 1)]
     return [
         *(
@@ -92,6 +98,14 @@ def own_processes(
         ),
         *(_edge(name, environment, ports, door, logs, host=reachable_host(settings)) for name in edges),
         _process(DRAIN, "workers.drain", environment, ports, logs),
+        *(
+            _process(name, "workers", environment, ports, logs)
+            for name in numbered(WORKER, settings.worker_processes)
+        ),
+        *(
+            _process(name, "workers.scheduler", environment, ports, logs)
+            for name in numbered(SCHEDULER, settings.scheduler_processes)
+        ),
     ]
 
 

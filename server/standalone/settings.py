@@ -31,6 +31,8 @@ class Settings:
     edge_host: str
     edge_processes: int
     server_processes: int
+    worker_processes: int
+    scheduler_processes: int
     ports: Mapping[str, int]
     postgres_account: str | None
     postgres_dsn: str | None
@@ -58,6 +60,8 @@ def load_settings(variables: Mapping[str, str] = os.environ) -> Settings:
         edge_host=text("EDGE_HOST") or "127.0.0.1",
         edge_processes=_number("EDGE_PROCESSES", text("EDGE_PROCESSES") or str(os.cpu_count() or 1), 256),
         server_processes=_number("SERVER_PROCESSES", text("SERVER_PROCESSES") or "1", 64),
+        worker_processes=_number("WORKER_PROCESSES", text("WORKER_PROCESSES") or "1", 64),
+        scheduler_processes=_number("SCHEDULER_PROCESSES", text("SCHEDULER_PROCESSES") or "1", 64),
         ports={
             name: _number(f"{name.upper()}_PORT", port, MOST_PORT)
             for name in PORT_NAMES

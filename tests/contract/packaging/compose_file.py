@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[3]
 FILE = ROOT / "docker-compose.yml"
-OURS = ("edge", "server", "drain", "migrate")
+OURS = ("edge", "server", "drain", "worker", "scheduler", "migrate")
 _VARIABLE = re.compile(r"\$(?:\$|\{(\w+)(?:(:[-?])([^}]*))?\})")
 
 

@@ -26,11 +26,15 @@ from tests.contract.packaging.compose_file import (
 )
 from tools.image_file import read_instructions
 from workers.drain.settings import DrainSettings
+from workers.scheduler.settings import SchedulerSettings
+from workers.settings import WorkerSettings
 
 SETTINGS: Mapping[str, type[BaseSettings]] = {
     "edge": EdgeSettings,
     "server": ServerSettings,
     "drain": DrainSettings,
+    "worker": WorkerSettings,
+    "scheduler": SchedulerSettings,
     "migrate": MigrateSettings,
 }
 # Elasticsearch writes its keystore into its own configuration folder.
@@ -50,7 +54,7 @@ def test_the_file_keeps_to_the_compose_specification() -> None:
 def test_every_variable_is_one_that_the_process_reads(compose: ComposeFile, process: str) -> None:
     """A misspelt variable would be ignored without a word."""
     known = {f"MILLRACE_{name.upper()}" for name in SETTINGS[process].model_fields}
-    unknown = compose.environment(process).keys() - known
+    unknown = compose.environment(process).keys() - known - {"PYTHON_CPU_COUNT"}
     assert unknown == set()
 
 
@@ -158,10 +162,11 @@ def test_what_is_waited_for_comes_to_be(compose: ComposeFile) -> None:
 
 
 def test_no_stop_is_cut_short(compose: ComposeFile) -> None:
-    """An engine waits longer than the edge and the server may take to end without failing a request."""
+    """An engine waits longer than a process may take to end without failing a request or a job."""
     patience = {name: float(compose.services[name]["stop_grace_period"].removesuffix("s")) for name in OURS}
     assert patience["edge"] > longest_stop(edge.lifetime) + 5
     assert patience["server"] > longest_stop(server.rpc.host) + 5
+    assert patience["worker"] > WorkerSettings.model_fields["worker_grace_seconds"].default + 5
 
 
 def longest_stop(module: ModuleType) -> float:
@@ -169,6 +174,12 @@ def longest_stop(module: ModuleType) -> float:
     times = [value for name, value in vars(module).items() if name.endswith("_SECONDS")]
     assert times
     return float(sum(times))
+
+
+def test_the_worker_computes_on_the_cores_that_it_has(compose: ComposeFile) -> None:
+    """Python counts the machine's, whatever the container may use."""
+    limits = compose.services["worker"]["deploy"]["resources"]["limits"]
+    assert float(compose.environment("worker")["PYTHON_CPU_COUNT"]) == float(limits["cpus"])
 
 
 def test_redis_keeps_what_it_acknowledged(compose: ComposeFile) -> None:
@@ -182,7 +193,7 @@ def test_redis_keeps_what_it_acknowledged(compose: ComposeFile) -> None:
 
 
 def test_secrets_reach_only_those_who_need_them(compose: ComposeFile, variables: dict[str, str]) -> None:
-    """The edge cannot sign tokens nor open PostgreSQL; the server cannot sign cookies; the drain neither."""
+    """The edge cannot sign tokens nor open PostgreSQL; the server cannot sign cookies; the rest neither."""
     holders = {
         name: {process for process in OURS if value in str(compose.environment(process))}
         for name, value in variables.items()
@@ -193,6 +204,6 @@ def test_secrets_reach_only_those_who_need_them(compose: ComposeFile, variables:
         "MILLRACE_EDGE_TOKEN": {"edge"},
         "MILLRACE_COOKIE_KEYS": {"edge"},
         "MILLRACE_VISITOR_SECRET": {"edge"},
-        "POSTGRES_PASSWORD": {"server", "drain", "migrate"},
-        "REDIS_PASSWORD": {"edge", "server", "drain"},
+        "POSTGRES_PASSWORD": {"server", "drain", "worker", "scheduler", "migrate"},
+        "REDIS_PASSWORD": {"edge", "server", "drain", "worker", "scheduler"},
     }

@@ -93,7 +93,7 @@ def test_every_short_name_is_a_module(module: str) -> None:
 def test_every_lasting_process_has_a_check() -> None:
     """And every check is of a process."""
     assert CHECKS.keys() <= COMMANDS.keys()
-    assert {"edge", "server", "drain"} == CHECKS.keys()
+    assert {"edge", "server", "drain", "worker", "scheduler"} == CHECKS.keys()
 
 
 def test_instructions_are_joined_and_flags_apart() -> None:

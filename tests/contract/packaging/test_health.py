@@ -13,10 +13,10 @@ from prometheus_client import CollectorRegistry
 
 from server.container.__main__ import COMMANDS
 from server.container.grpc_health import serving_status
-from server.container.health import Unhealthy, check_drain, check_edge, check_server, process_of
+from server.container.health import CHECKS, Unhealthy, check_edge, check_monitored, check_server, process_of
 from server.rpc.host import GrpcHost, TlsFiles
-from workers.drain.health import Health
-from workers.drain.monitoring import serving_monitoring
+from workers.health import Health
+from workers.monitoring import serving_monitoring
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - as in a container
 
@@ -27,6 +27,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - as in a container
         ("python -m server.container edge", "edge"),
         ("/sbin/docker-init -- python -m server.container drain", "drain"),
         ("/opt/millrace/bin/python -m server.container server --services catalog", "server"),
+        ("/sbin/docker-init -- python -m server.container worker", "worker"),
         ("python -m server.container", ""),
         ("sh", ""),
     ],
@@ -36,7 +37,10 @@ def test_the_process_is_read_from_the_first_command_line(command_line: str, proc
     assert process_of(command_line.split(" ")) == process
 
 
-def test_the_drain_is_healthy_when_it_says_so(monkeypatch: pytest.MonkeyPatch, unused_port: int) -> None:
+@pytest.mark.parametrize("process", ["drain", "worker", "scheduler"])
+def test_what_has_no_door_is_healthy_when_it_says_so(
+    process: str, monkeypatch: pytest.MonkeyPatch, unused_port: int
+) -> None:
     """It reports each store as well or not; one that is not makes it unhealthy and is named."""
     monkeypatch.setenv("MILLRACE_METRICS_HOST", EVERYWHERE)
     monkeypatch.setenv("MILLRACE_METRICS_PORT", str(unused_port))
@@ -44,9 +48,9 @@ def test_the_drain_is_healthy_when_it_says_so(monkeypatch: pytest.MonkeyPatch, u
     with serving_monitoring(EVERYWHERE, unused_port, CollectorRegistry(), health):
         health.report("redis", well=True)
         with pytest.raises(Unhealthy, match=r"503: .*postgres"):
-            check_drain()
+            CHECKS[process]()
         health.report("postgres", well=True)
-        check_drain()
+        CHECKS[process]()
 
 
 def test_silence_is_not_health(monkeypatch: pytest.MonkeyPatch, unused_port: int) -> None:
@@ -60,10 +64,10 @@ def test_silence_is_not_health(monkeypatch: pytest.MonkeyPatch, unused_port: int
 
 
 def test_a_port_that_is_switched_off_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a metrics port the drain cannot be asked."""
+    """Without a metrics port a drain, a worker and a scheduler cannot be asked."""
     monkeypatch.setenv("MILLRACE_METRICS_PORT", "0")
     with pytest.raises(Unhealthy, match="port is 0"):
-        check_drain()
+        check_monitored()
 
 
 class PassingOn(grpc.aio.ServerInterceptor):
@@ -130,7 +134,7 @@ def test_a_slip_in_the_name_is_not_health() -> None:
     command = [sys.executable, "-m", "server.container", "health", "egde"]
     checked = subprocess.run(command, check=False, capture_output=True, text=True)
     assert checked.returncode == 1
-    assert "edge, server, drain" in checked.stderr
+    assert "edge, server, drain, worker, scheduler" in checked.stderr
 
 
 def test_a_command_that_ends_has_no_health() -> None:

@@ -18,7 +18,7 @@ import aiohttp
 import pytest
 
 from server.standalone.ports import free_port
-from tests.contract.packaging.compose_file import ComposeFile
+from tests.contract.packaging.compose_file import OURS, ComposeFile
 from tests.contract.packaging.container import Container, stop
 from tools.image_steps import Stage
 
@@ -59,15 +59,14 @@ def system(
         own = {"MILLRACE_REDIS_PREFIX": redis_prefix, "MILLRACE_METRICS_PORT": str(free_port())}
         return Container(image, {**given, **here, **own})
 
-    services = ("edge", "server", "drain", "migrate")
-    return System({name: container(name) for name in services}, f"http://127.0.0.1:{edge}")
+    return System({name: container(name) for name in OURS}, f"http://127.0.0.1:{edge}")
 
 
 @asynccontextmanager
 async def running(system: System, image: Stage, compose: ComposeFile) -> AsyncIterator[None]:
     """Start in compose's order, each once the last is healthy; end all of them within compose's patience."""
     async with AsyncExitStack() as stack:
-        for name in ("server", "drain", "edge"):
+        for name in ("server", "drain", "worker", "scheduler", "edge"):
             process = await system[name].start(*compose.services[name]["command"])
             patience = float(compose.services[name]["stop_grace_period"].removesuffix("s"))
             stack.push_async_callback(_stopped, process, image, patience)

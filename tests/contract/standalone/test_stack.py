@@ -52,7 +52,8 @@ async def test_endpoints_tell_everything_to_their_owner_alone(stack: Stack) -> N
     file = stack.folder / "state" / "endpoints.json"
     endpoints = json.loads(file.read_text())
     assert endpoints.keys() == Endpoints.__required_keys__
-    assert set(endpoints.pop("metrics")) == {"server", "edge-1", "edge-2", "drain"}
+    processes = {"server", "edge-1", "edge-2", "drain", "worker", "scheduler"}
+    assert set(endpoints.pop("metrics")) == processes
     assert all(isinstance(value, str) and value for value in endpoints.values())
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
@@ -83,7 +84,16 @@ async def test_the_demo_shop_is_there(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("-m edge",), ("-m server ",), ("workers.drain",), ("valkey-server",), ("postgres", "-D")]
+    "words",
+    [
+        ("-m edge",),
+        ("-m server ",),
+        ("workers.drain",),
+        ("-m workers ",),
+        ("workers.scheduler",),
+        ("valkey-server",),
+        ("postgres", "-D"),
+    ],
 )
 async def test_a_killed_child_is_started_again(stack: Stack, words: tuple[str, ...]) -> None:
     """After kill -9 of any child another one takes its place and the edge finds everything up again."""
@@ -134,7 +144,7 @@ async def test_nothing_is_left_behind_and_state_survives(folder: Path) -> None:
     """Ctrl-C and kill -9 both end every process; the next start is quick and finds what was there."""
     first = await start_stack(folder, ONE_EDGE)
     processes = descendants(first.process.pid)
-    assert len(processes) > 6
+    assert len(processes) > 8
     await first.stop()
     assert first.process.returncode == 0
     assert not [pid for pid in processes if alive(pid)]

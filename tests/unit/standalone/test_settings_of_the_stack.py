@@ -25,6 +25,8 @@ def test_variables_win_over_the_file(tmp_path: Path) -> None:
         ("MILLRACE_EDGE_PROCESSES", "-1"),
         ("MILLRACE_EDGE_PROCESSES", "1.5"),
         ("MILLRACE_SERVER_PROCESSES", "65"),
+        ("MILLRACE_WORKER_PROCESSES", "0"),
+        ("MILLRACE_SCHEDULER_PROCESSES", "two"),
         ("MILLRACE_ENV_FILE", "/no/such/file"),
     ],
 )
