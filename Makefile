@@ -1,6 +1,6 @@
 # The commands of a checkout. Each makes the virtual environment first when it is missing or out of date.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test chaos check bench generate lock clean
+.PHONY: help setup run test chaos check prove bench generate lock clean
 
 PYTHON := .venv/bin/python
 
@@ -23,7 +23,8 @@ test: setup ## run every test against real services
 
 chaos: setup ## kill and restart processes many times under load (ROUNDS=10), compare ledgers and answers
 	MILLRACE_CHAOS_ROUNDS=$(or $(ROUNDS),10) $(PYTHON) -m pytest tests/e2e/test_faults.py \
-	  tests/e2e/test_rolling_restarts.py tests/e2e/test_grpc_journey.py
+	  tests/e2e/test_rolling_restarts.py tests/e2e/test_grpc_journey.py \
+	  tests/e2e/test_jobs_under_fire.py tests/e2e/test_jobs_promises.py
 
 check: setup ## format, lint, types, import rules, protobuf contract, TypeScript client
 	$(PYTHON) -m ruff format --check .
@@ -32,6 +33,9 @@ check: setup ## format, lint, types, import rules, protobuf contract, TypeScript
 	.venv/bin/lint-imports --no-cache
 	$(PYTHON) tools/contract.py check
 	$(PYTHON) tools/typescript.py check
+
+prove: setup ## show that the running stack lost no job: enqueued = finished + open, by queue and hour
+	@$(PYTHON) -m server.jobs prove
 
 bench: setup ## measure the budgets and write the results
 	$(PYTHON) -m tests.bench

@@ -13,6 +13,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 OF_STATE = {
     "PAGE_TOKEN_INVALID": "a page token is good for the list, the filter and the caller that it was made for",
     "STATUS_CONFLICT": "a partner goes from one status to some others only",
+    "STATE_CONFLICT": "a job goes from one state to some others only",
     "PARTNER_NOT_ACTIVE": "links are made for ACTIVE partners",
     "PRODUCT_NOT_FOUND": "the product has to be on sale",
     "DESTINATION_NOT_ALLOWED": "which hosts links may lead to is a setting of the program",
@@ -30,6 +31,8 @@ BEYOND_THE_FIELD = {
     r"partnerId": "admins name the partner of a link, partners name nobody but themselves",
     r"destinationUrl": "needed without a product",
     r"timeZone": "which zones there are changes with the world",
+    r"payload(\..*)?": "what a payload must hold depends on the job's task",
+    r"task": "needed with a payload",
     r"clickIdParameter": "not a name that the destination has already",
     r"": "how many more errors there are than a problem document can name",
 }
