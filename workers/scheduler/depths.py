@@ -27,6 +27,11 @@ _DEPTHS = text("""
     FROM jobs WHERE state = ANY(:states) GROUP BY queue, state
 """).bindparams(bindparam("states", type_=ARRAY(TEXT)))
 
+_PAUSED = text("SELECT queue FROM job_queues WHERE paused_at IS NOT NULL")
+
+# Dead jobs are finished, and yet somebody has to look at them.
+_COUNTED: Final = (*OPEN, JobState.DEAD)
+
 
 async def watch_depths(
     engine: AsyncEngine, scheduler: Scheduler, metrics: SchedulerMetrics, stopping: asyncio.Event
@@ -48,19 +53,25 @@ async def watch_depths(
 async def measure_depths(engine: AsyncEngine, metrics: SchedulerMetrics) -> None:
     """Set the gauges to what is stored now; a known queue without jobs shows zeros."""
     async with engine.connect() as connection:
-        rows = (await connection.execute(_DEPTHS, {"states": [state.value for state in OPEN]})).all()
+        rows = (await connection.execute(_DEPTHS, {"states": [state.value for state in _COUNTED]})).all()
+        paused = (await connection.execute(_PAUSED)).scalars().all()
     clear_depths(metrics)
     for queue in QUEUES:
         metrics.oldest_ready.labels(queue).set(0)
+        metrics.paused.labels(queue).set(queue in paused)
+        metrics.dead.labels(queue).set(0)
         for state in OPEN:
             metrics.open.labels(queue, state.value).set(0)
     for queue, state, jobs, oldest_seconds in rows:
-        metrics.open.labels(queue, state).set(jobs)
+        if state == JobState.DEAD:
+            metrics.dead.labels(queue).set(jobs)
+        else:
+            metrics.open.labels(queue, state).set(jobs)
         if state == JobState.READY:
             metrics.oldest_ready.labels(queue).set(oldest_seconds)
 
 
 def clear_depths(metrics: SchedulerMetrics) -> None:
     """Show no queue: what was known is no longer so, or is for another scheduler to say."""
-    metrics.open.clear()
-    metrics.oldest_ready.clear()
+    for gauge in (metrics.open, metrics.dead, metrics.paused, metrics.oldest_ready):
+        gauge.clear()

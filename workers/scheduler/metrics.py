@@ -19,6 +19,12 @@ class SchedulerMetrics:
             "millrace_scheduler_acting", "1 while this scheduler acts, 0 on standby.", registry=registry
         )
         self.open = Gauge("millrace_jobs_open", "Open jobs.", ("queue", "state"), registry=registry)
+        self.dead = Gauge(
+            "millrace_jobs_dead", "DEAD jobs that nobody retried or pruned.", ("queue",), registry=registry
+        )
+        self.paused = Gauge(
+            "millrace_queue_paused", "1 while a queue is paused.", ("queue",), registry=registry
+        )
         self.oldest_ready = Gauge(
             "millrace_jobs_oldest_ready_seconds",
             "For how long the oldest job that could start has been due.",

@@ -121,10 +121,13 @@ async def test_operators_see_what_waits(
     sessions: Sessions,
     unused_port: int,
 ) -> None:
-    """The acting scheduler is ready, and counts open jobs by queue and state."""
+    """The acting scheduler is ready, counts open and dead jobs by queue, and tells of paused queues."""
     async with sessions.begin() as session:
         await jobs.enqueue(session, CHORE, Chore(), queue="bulk")
+        await jobs.enqueue(session, CHORE, Chore(), queue="images")
     await rows(connection, "UPDATE jobs SET run_at = now() - interval '100 seconds'")
+    await rows(connection, "UPDATE jobs SET state = 'DEAD', finished_at = now() WHERE queue = 'images'")
+    await rows(connection, "INSERT INTO job_queues (queue, paused_at) VALUES ('default', now())")
 
     async with scheduling(settings.model_copy(update={"metrics_port": unused_port})):
 
@@ -141,6 +144,10 @@ async def test_operators_see_what_waits(
         assert "millrace_scheduler_acting 1.0" in metrics
         assert 'millrace_jobs_oldest_ready_seconds{queue="bulk"} 10' in metrics
         assert 'millrace_jobs_open{queue="critical",state="READY"} 0.0' in metrics
+        assert 'millrace_jobs_dead{queue="images"} 1.0' in metrics
+        assert 'millrace_jobs_dead{queue="bulk"} 0.0' in metrics
+        assert 'millrace_queue_paused{queue="default"} 1.0' in metrics
+        assert 'millrace_queue_paused{queue="bulk"} 0.0' in metrics
 
 
 async def test_a_frozen_scheduler_is_replaced(
