@@ -44,6 +44,7 @@ log = structlog.get_logger(__name__)
 REDIS: Final = "redis"
 _REDIS_TIMEOUT_SECONDS: Final = 0.25
 _HANDLER_STATEMENT_SECONDS: Final = 60.0
+_HANDLER_POOL_SECONDS: Final = 3600.0
 # Claims, completions, renewals and endings wait for no handler's connection.
 _OWN_CONNECTIONS: Final = 4
 _LAST_CLAIM_SECONDS: Final = 2.0
@@ -160,6 +161,10 @@ async def _open_resources(settings: WorkerSettings, nudger: Nudger, stack: Async
     engine = make_engine(
         settings.postgres_dsn.get_secret_value(),
         pool_size=settings.postgres_pool_size,
+        # More handlers run than there are connections. They wait in turn: one made anew for each transaction
+        # costs more than most of them do. Their time limit bounds the wait.
+        max_overflow=0,
+        pool_timeout=_HANDLER_POOL_SECONDS,
         statement_timeout=_HANDLER_STATEMENT_SECONDS,
         application_name="millrace jobs",
     )

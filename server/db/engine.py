@@ -35,11 +35,15 @@ def make_engine(
     dsn: str,
     *,
     pool_size: int = 10,
+    max_overflow: int | None = None,
+    pool_timeout: float = 5.0,
     statement_timeout: float | None = 15.0,
     application_name: str = "millrace",
 ) -> AsyncEngine:
     """An engine whose owner disposes of it. `statement_timeout` is in seconds; None means no limit.
 
+    Beyond `pool_size` connections, `max_overflow` more (as many again unless given) are made for one use;
+    beyond these a caller waits for `pool_timeout` seconds and then meets SQLAlchemy's TimeoutError.
     A connection is tested before use, so that a restarted PostgreSQL costs the first caller no error.
     """
     server_settings = {"application_name": application_name, "jit": "off", "timezone": "UTC"}
@@ -49,8 +53,8 @@ def make_engine(
     engine = create_async_engine(
         asyncpg_url(dsn),
         pool_size=pool_size,
-        max_overflow=pool_size,
-        pool_timeout=5.0,
+        max_overflow=pool_size if max_overflow is None else max_overflow,
+        pool_timeout=pool_timeout,
         # Errors quote a statement's values otherwise, and end in logs.
         hide_parameters=True,
         connect_args={"timeout": 5.0, "server_settings": server_settings},

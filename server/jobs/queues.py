@@ -25,7 +25,7 @@ QUEUES: Mapping[str, Queue] = {
     queue.name: queue
     for queue in (
         Queue("critical", weight=8, concurrency=16),
-        Queue(DEFAULT, weight=4, concurrency=16),
+        Queue(DEFAULT, weight=4, concurrency=32),
         Queue("bulk", weight=1, concurrency=8),
         # Its handlers compute in processes of their own: more at once than cores only costs memory.
         Queue("images", weight=2, concurrency=os.cpu_count() or 1),

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 JOBS = 2_000
 BACKLOG = 10_000
 SINGLE_JOBS = 200
-CALLERS = 16
+CALLERS = 8
 ROUNDS = 3
 
 _FILL = """

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from server.db.engine import Sessions, make_engine, make_sessions
 from server.db.migrations import upgrade
 from server.jobs.enqueueing import Jobs
+from server.jobs.wakeups import Nudger, make_broker
 from server.standalone.backing.postgres import running_postgres
 from server.standalone.backing.redis import running_redis
 from server.standalone.children import Child, running
@@ -42,24 +43,30 @@ async def answer(run: JobRun[Any]) -> str:
 
 
 async def test_redis_away(
-    working: RunningWorker, folder: Path, sessions: Sessions, postgres: asyncpg.Connection
+    working: RunningWorker,
+    folder: Path,
+    sessions: Sessions,
+    postgres: asyncpg.Connection,
+    redis_prefix: str,
 ) -> None:
-    """Without Redis, before and after its end, a worker finds work by looking."""
-    jobs = Jobs(lambda queue: None)
-
-    async def enqueue() -> Any:
-        async with sessions.begin() as session:
-            return await jobs.enqueue(session, PROBE, Nothing())
+    """Without Redis a worker finds work by looking; once Redis is back, it hears of it again."""
 
     async with (
         running_redis(folder) as (server, child),
-        working((PROBE, answer), redis_url=SecretStr(server.url)),
+        Nudger(make_broker(server.url, redis_prefix)) as nudger,
     ):
-        await state_reached(postgres, await enqueue(), "DONE")
-        await _kill(child)
-        await state_reached(postgres, await enqueue(), "DONE")
-        async with running(child.spec):
+        jobs = Jobs(nudger.nudge)
+
+        async def enqueue() -> Any:
+            async with sessions.begin() as session:
+                return await jobs.enqueue(session, PROBE, Nothing())
+
+        async with working((PROBE, answer), redis_url=SecretStr(server.url)):
             await state_reached(postgres, await enqueue(), "DONE")
+            await _kill(child)
+            await state_reached(postgres, await enqueue(), "DONE")
+            async with running(child.spec):
+                await state_reached(postgres, await enqueue(), "DONE")
 
 
 async def test_postgres_killed_under_load(working: RunningWorker, folder: Path, redis_url: str) -> None:
