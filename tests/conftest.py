@@ -14,7 +14,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 import redis.asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from server.db.engine import Sessions, make_engine, make_sessions
 from server.standalone.backing.postgres import Postgres, running_postgres
 from server.standalone.backing.redis import running_redis
 from server.standalone.ports import free_port as find_free_port
@@ -54,6 +56,20 @@ async def postgres_dsn(postgres_server: Postgres, migrated_template: str) -> Asy
     """The address of a database of the test's own, migrated and empty."""
     async with _fresh_database(postgres_server, migrated_template) as dsn:
         yield dsn
+
+
+@pytest.fixture
+async def engine(postgres_dsn: str) -> AsyncIterator[AsyncEngine]:
+    """An engine of the test's own over its database."""
+    engine = make_engine(postgres_dsn)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def sessions(engine: AsyncEngine) -> Sessions:
+    """Sessions of that engine."""
+    return make_sessions(engine)
 
 
 @pytest.fixture

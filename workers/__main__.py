@@ -8,12 +8,12 @@ import uvloop
 
 from server.logs import configure_logs
 from workers.app import serve
-from workers.settings import load_settings
+from workers.settings import WorkerSettings
 
 
 def main() -> None:
     """Read the settings, set up logs, serve."""
-    settings = load_settings()
+    settings = WorkerSettings.load()
     configure_logs(settings.log_level, settings.log_format)
     gc.freeze()
     uvloop.run(serve(settings))

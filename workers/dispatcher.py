@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Final
 from server.jobs.execution import JobExecution
 from workers.lanes import Lane, Lanes
 from workers.patience import Patience
+from workers.retries import wait_unless
 from workers.runner import JobRunner
 
 # Other workers are told of a backlog at most this often for each queue.
@@ -109,7 +109,7 @@ class Dispatcher:
             self._suspects_possible.clear()
             for queue in self._lanes.names():
                 await self._run_suspects(queue, stopping)
-            await _wait_unless(stopping, _SUSPECT_SECONDS)
+            await wait_unless(stopping, _SUSPECT_SECONDS)
 
     async def _run_suspects(self, queue: str, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
@@ -130,15 +130,9 @@ class Dispatcher:
             if not self._wakeups_work or now - looked_at >= POLL_SECONDS:
                 looked_at = now
                 self.wake_all()
-            await _wait_unless(stopping, POLL_WITHOUT_WAKEUPS_SECONDS)
+            await wait_unless(stopping, POLL_WITHOUT_WAKEUPS_SECONDS)
         self.wake_all()
 
     def _look(self) -> None:
         self._changed.set()
         self._suspects_possible.set()
-
-
-async def _wait_unless(stopping: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stopping.wait()

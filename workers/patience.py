@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-import asyncpg
 import structlog
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from workers.health import Health
+from workers.retries import POSTGRES_FAILURES as DRIVER_FAILURES
+from workers.retries import pauses, refuses_values
 
 log = structlog.get_logger(__name__)
 
@@ -20,28 +20,7 @@ Answer = TypeVar("Answer")
 POSTGRES: Final = "postgres"
 
 # SQLAlchemy wraps what asyncpg raises, except while a connection is made or breaks between two statements.
-POSTGRES_FAILURES: Final = (
-    SQLAlchemyError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    EOFError,
-    TimeoutError,
-)
-
-# SQLSTATE classes that speak of the values sent; all else (lost connections, restarts, deadlocks, a schema
-# not migrated yet) is about the moment.
-_CLASSES_ABOUT_THE_VALUES: Final = frozenset({"22", "23", "54"})
-
-_FIRST_PAUSE_SECONDS: Final = 0.05
-_LONGEST_PAUSE_SECONDS: Final = 1.0
-
-
-def refuses_values(error: BaseException) -> bool:
-    """Whether PostgreSQL refused what was sent, so that sending it again would end the same way."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return str(getattr(cause, "sqlstate", None) or "")[:2] in _CLASSES_ABOUT_THE_VALUES
+POSTGRES_FAILURES: Final = (SQLAlchemyError, *DRIVER_FAILURES)
 
 
 class Patience:
@@ -56,19 +35,18 @@ class Patience:
 
         An answer may be lost behind a commit, so what is asked must bear being asked twice.
         """
-        longest = _FIRST_PAUSE_SECONDS
+        pause = pauses()
         while True:
             try:
                 answer = await ask()
             except POSTGRES_FAILURES as error:
-                if refuses_values(error):
+                if refuses_values(error.orig if isinstance(error, DBAPIError) else error):
                     raise
                 self._note_failure(error)
             else:
                 self._note_success()
                 return answer
-            await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
-            longest = min(longest * 2, _LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(next(pause))
 
     def _note_failure(self, error: BaseException) -> None:
         self._health.report(POSTGRES, well=False)

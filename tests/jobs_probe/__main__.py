@@ -12,13 +12,13 @@ import uvloop
 from server.logs import configure_logs
 from tests.jobs_probe.handlers import new_release, old_release
 from workers.app import work
-from workers.settings import load_settings
+from workers.settings import WorkerSettings
 
 RELEASES = {"old": old_release, "new": new_release}
 
 
 async def run() -> None:
-    settings = load_settings()
+    settings = WorkerSettings.load()
     configure_logs(settings.log_level, settings.log_format)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

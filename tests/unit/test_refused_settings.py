@@ -16,6 +16,9 @@ SECRET = "not-to-be-seen-anywhere"
         ("edge", {"MILLRACE_VISITOR_SECRET": SECRET}, "MILLRACE_REDIS_URL"),
         ("edge", {"MILLRACE_REDIS_URL": "redis://h", "MILLRACE_EDGE_PORT": SECRET}, "MILLRACE_EDGE_PORT"),
         ("workers.drain", {"MILLRACE_POSTGRES_DSN": f"postgresql://u:{SECRET}@h/d"}, "MILLRACE_REDIS_URL"),
+        ("workers", {"MILLRACE_POSTGRES_DSN": f"postgresql://u:{SECRET}@h/d"}, "MILLRACE_REDIS_URL"),
+        ("workers", {"MILLRACE_WORKER_QUEUES": "critical, slow"}, "MILLRACE_WORKER_QUEUES"),
+        ("workers.scheduler", {"MILLRACE_REDIS_URL": f"redis://:{SECRET}@h"}, "MILLRACE_POSTGRES_DSN"),
         ("workers.backfill", {"MILLRACE_POSTGRES_DSN": ""}, "MILLRACE_POSTGRES_DSN"),
         ("server", {"MILLRACE_POSTGRES_DSN": f"postgresql://u:{SECRET}@h/d"}, "MILLRACE_REDIS_URL"),
         (

@@ -8,12 +8,12 @@ import uvloop
 
 from server.logs import configure_logs
 from workers.drain.app import serve
-from workers.drain.settings import load_settings
+from workers.drain.settings import DrainSettings
 
 
 def main() -> None:
     """Read the settings, set up logs, serve."""
-    settings = load_settings()
+    settings = DrainSettings.load()
     configure_logs(settings.log_level, settings.log_format)
     # A batch is ten thousand short-lived lists without cycles: looking for some costs a sixth of its time.
     gc.freeze()

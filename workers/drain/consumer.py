@@ -14,11 +14,11 @@ from workers.drain.dead_letters import DeadLetter
 from workers.drain.decoding import Entry, decode_entries
 from workers.drain.isolation import write_isolating
 from workers.drain.metrics import DrainMetrics
-from workers.drain.retries import POSTGRES_FAILURES, REDIS_FAILURES, pauses, wait_unless
 from workers.drain.steps import OnStep, go_on
 from workers.drain.stream import BATCH_ENTRIES, ClickStream
 from workers.drain.writer import ClickWriter, Written
 from workers.health import Health
+from workers.retries import POSTGRES_FAILURES, REDIS_FAILURES, pauses, wait_unless
 
 # The first click after a quiet moment is stored at once; those behind it gather this long, so that a thousand
 # clicks a second cost ten commits and not hundreds.

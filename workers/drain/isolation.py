@@ -8,8 +8,8 @@ import asyncpg
 
 from workers.drain.dead_letters import DeadLetter, DeathReason
 from workers.drain.decoding import PendingClick
-from workers.drain.retries import refuses_rows
 from workers.drain.writer import ClickWriter, Written
+from workers.retries import refuses_values
 
 
 async def write_isolating(
@@ -23,7 +23,7 @@ async def write_isolating(
     try:
         return await writer.write(clicks, dead_letters), list(dead_letters)
     except asyncpg.PostgresError as error:
-        if not clicks or not refuses_rows(error):
+        if not clicks or not refuses_values(error):
             raise
         refusal = error
     if len(clicks) == 1:

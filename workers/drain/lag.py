@@ -8,7 +8,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from workers.drain.metrics import DrainMetrics
-from workers.drain.retries import REDIS_FAILURES, wait_unless
+from workers.retries import REDIS_FAILURES, wait_unless
 
 PERIOD_SECONDS: Final = 2.0
 

@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any, Literal
+from pydantic import Field
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings
-
-from server.environment import FROM_ENVIRONMENT, complaints, env_file
+from workers.process_settings import ProcessSettings
 
 
-class DrainSettings(BaseSettings):
-    """`MILLRACE_*` variables, or lines of the file that `MILLRACE_ENV_FILE` names; variables win.
+class DrainSettings(ProcessSettings):
+    """What every such process reads, and how many shards there are to drain."""
 
-    The drain signs and verifies nothing, so it has no secret to refuse.
-    """
-
-    model_config = FROM_ENVIRONMENT
-
-    postgres_dsn: SecretStr
-    redis_url: SecretStr
-    redis_prefix: str = Field(default="mr", pattern=r"^[A-Za-z0-9_.-]{1,32}$")
     stream_shards: int = Field(default=1, ge=1, le=100)
-
-    metrics_host: str = "127.0.0.1"
-    metrics_port: int = Field(default=0, ge=0, le=65535)
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "console"] = Field(
-        default_factory=lambda: "console" if sys.stdout.isatty() else "json"
-    )
-
-
-def load_settings() -> DrainSettings:
-    """Read the environment. Exits with a line for each wrong variable, and without any value."""
-    options: dict[str, Any] = {"_env_file": env_file()}
-    try:
-        return DrainSettings(**options)
-    except ValidationError as error:
-        raise SystemExit(complaints(error)) from None

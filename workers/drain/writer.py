@@ -26,9 +26,9 @@ from workers.drain.copy_format import HEADER, TRAILER
 from workers.drain.dead_letters import DeadLetter, bury
 from workers.drain.decoding import DAY_MS, PendingClick
 from workers.drain.frozen_writers import SESSION, end_frozen_writers
-from workers.drain.retries import POSTGRES_FAILURES
 from workers.drain.rollups import tally
 from workers.drain.steps import OnStep, go_on
+from workers.retries import POSTGRES_FAILURES
 
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 30.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import uvloop
 
 from server.logs import configure_logs
+from workers.process_settings import ProcessSettings
 from workers.scheduler.app import serve
-from workers.scheduler.settings import load_settings
 
 
 def main() -> None:
     """Read the settings, set up logs, serve."""
-    settings = load_settings()
+    settings = ProcessSettings.load()
     configure_logs(settings.log_level, settings.log_format)
     uvloop.run(serve(settings))
 

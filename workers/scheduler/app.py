@@ -23,10 +23,10 @@ from server.jobs.wakeups import NUDGES, Nudger, make_broker
 from workers.health import Health
 from workers.monitoring import serving_monitoring
 from workers.patience import POSTGRES
+from workers.process_settings import ProcessSettings
 from workers.scheduler.depths import watch_depths
 from workers.scheduler.metrics import SchedulerMetrics
 from workers.scheduler.scheduler import Scheduler
-from workers.scheduler.settings import SchedulerSettings
 from workers.tasks.schedules import all_schedules
 
 log = structlog.get_logger(__name__)
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 _STATEMENT_SECONDS = 5.0
 
 
-async def serve(settings: SchedulerSettings) -> None:
+async def serve(settings: ProcessSettings) -> None:
     """Schedule until SIGTERM or SIGINT."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -45,7 +45,7 @@ async def serve(settings: SchedulerSettings) -> None:
 
 
 async def schedule(
-    settings: SchedulerSettings, schedules: Iterable[Schedule[Any]], stopping: asyncio.Event
+    settings: ProcessSettings, schedules: Iterable[Schedule[Any]], stopping: asyncio.Event
 ) -> None:
     """Act, or stand by, until `stopping` is set. Backing services may come and go meanwhile."""
     registry = _registry()

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.jobs.models import OPEN, JobState
 from server.jobs.queues import QUEUES
-from workers.drain.retries import wait_unless
 from workers.patience import POSTGRES_FAILURES
+from workers.retries import wait_unless
 from workers.scheduler.metrics import SchedulerMetrics
 from workers.scheduler.scheduler import Scheduler
 

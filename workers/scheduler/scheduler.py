@@ -13,9 +13,9 @@ from server.jobs.enqueueing import Nudge
 from server.jobs.firing import ScheduleFiring
 from server.jobs.leadership import Leadership
 from server.jobs.relay import relay
-from workers.drain.retries import pauses, wait_unless
 from workers.health import Health
 from workers.patience import POSTGRES, POSTGRES_FAILURES
+from workers.retries import pauses, wait_unless
 from workers.scheduler.metrics import SchedulerMetrics
 
 log = structlog.get_logger(__name__)

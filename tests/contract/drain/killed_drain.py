@@ -8,7 +8,7 @@ import signal
 import sys
 
 from workers.drain.app import drain
-from workers.drain.settings import load_settings
+from workers.drain.settings import DrainSettings
 from workers.drain.steps import Step
 
 
@@ -22,7 +22,7 @@ def main() -> None:
         if met == occurrences:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    asyncio.run(drain(load_settings(), asyncio.Event(), on_step=on_step))
+    asyncio.run(drain(DrainSettings.load(), asyncio.Event(), on_step=on_step))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from tests.contract.drain.believable import assert_each_once, clicks
 from workers.drain.copy_format import copy_row
 from workers.drain.decoding import DAY_MS, PendingClick
 from workers.drain.frozen_writers import SESSION
-from workers.drain.retries import POSTGRES_FAILURES
 from workers.drain.writer import DAYS_AHEAD, ClickWriter
+from workers.retries import POSTGRES_FAILURES
 
 
 def pending(made: list) -> list[PendingClick]:  # type: ignore[type-arg]

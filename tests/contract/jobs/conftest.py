@@ -1,6 +1,5 @@
 """An engine, sessions and a queue of the test's own, over a migrated PostgreSQL."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import msgspec
@@ -8,7 +7,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.db.engine import Sessions, make_engine, make_sessions
 from server.jobs.enqueueing import Jobs
 from server.jobs.execution import JobExecution
 from server.jobs.tasks import Task
@@ -22,18 +20,6 @@ class Letter(msgspec.Struct):
 
 
 LETTER = Task("test.letter", Letter)
-
-
-@pytest.fixture
-async def engine(postgres_dsn: str) -> AsyncIterator[AsyncEngine]:
-    engine = make_engine(postgres_dsn)
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture
-def sessions(engine: AsyncEngine) -> Sessions:
-    return make_sessions(engine)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -11,19 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from millrace.jobs.v1 import jobs_service_pb2 as rpc
 from millrace.jobs.v1.job_pb2 import Job
-from server.db.engine import make_engine
 from server.errors import FailedPrecondition
 from server.jobs.enqueueing import Jobs
 from server.jobs.execution import ClaimedJob, Failure, JobExecution
 from server.jobs.prove import differences
 from tests.contract.jobs_service.operators import SEND, Operators, Parcel
-
-
-@pytest.fixture
-async def engine(postgres_dsn: str) -> AsyncIterator[AsyncEngine]:
-    engine = make_engine(postgres_dsn)
-    yield engine
-    await engine.dispose()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tests.contract.packaging.compose_file import (
 )
 from tools.image_file import read_instructions
 from workers.drain.settings import DrainSettings
-from workers.scheduler.settings import SchedulerSettings
+from workers.process_settings import ProcessSettings
 from workers.settings import WorkerSettings
 
 SETTINGS: Mapping[str, type[BaseSettings]] = {
@@ -34,7 +34,7 @@ SETTINGS: Mapping[str, type[BaseSettings]] = {
     "server": ServerSettings,
     "drain": DrainSettings,
     "worker": WorkerSettings,
-    "scheduler": SchedulerSettings,
+    "scheduler": ProcessSettings,
     "migrate": MigrateSettings,
 }
 # Elasticsearch writes its keystore into its own configuration folder.

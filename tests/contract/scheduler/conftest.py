@@ -11,11 +11,10 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from server.db.engine import Sessions, make_engine, make_sessions
 from server.jobs.enqueueing import Jobs
 from server.jobs.execution import JobExecution
 from server.jobs.tasks import Task
-from workers.scheduler.settings import SchedulerSettings
+from workers.process_settings import ProcessSettings
 
 
 class Chore(msgspec.Struct):
@@ -29,22 +28,10 @@ LEASE = timedelta(seconds=30)
 
 
 @pytest.fixture
-async def engine(postgres_dsn: str) -> AsyncIterator[AsyncEngine]:
-    engine = make_engine(postgres_dsn)
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture
 async def connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection that commits by itself."""
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         yield connection
-
-
-@pytest.fixture
-def sessions(engine: AsyncEngine) -> Sessions:
-    return make_sessions(engine)
 
 
 @pytest.fixture
@@ -58,8 +45,8 @@ def execution(engine: AsyncEngine) -> JobExecution:
 
 
 @pytest.fixture
-def settings(postgres_dsn: str, redis_url: str, redis_prefix: str) -> SchedulerSettings:
-    return SchedulerSettings(
+def settings(postgres_dsn: str, redis_url: str, redis_prefix: str) -> ProcessSettings:
+    return ProcessSettings(
         postgres_dsn=SecretStr(postgres_dsn), redis_url=SecretStr(redis_url), redis_prefix=redis_prefix
     )
 

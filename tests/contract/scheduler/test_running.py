@@ -20,8 +20,8 @@ from millrace.streams.keys import StreamKeys
 from server.db.engine import Sessions
 from server.jobs.enqueueing import Jobs
 from tests.contract.scheduler.conftest import CHORE, Chore, rows
+from workers.process_settings import ProcessSettings
 from workers.scheduler.app import schedule
-from workers.scheduler.settings import SchedulerSettings
 
 ROOT = Path(__file__).parents[3]
 HOLDER_PID = """
@@ -52,7 +52,7 @@ async def get(port: int, path: str) -> tuple[int, str]:
 
 
 @asynccontextmanager
-async def scheduling(settings: SchedulerSettings) -> AsyncIterator[None]:
+async def scheduling(settings: ProcessSettings) -> AsyncIterator[None]:
     """A scheduler inside this process, without schedules, stopped gracefully when the block ends."""
     stopping = asyncio.Event()
     task = asyncio.create_task(schedule(settings, (), stopping))
@@ -65,7 +65,7 @@ async def scheduling(settings: SchedulerSettings) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def scheduling_apart(settings: SchedulerSettings) -> AsyncIterator[asyncio.subprocess.Process]:
+async def scheduling_apart(settings: ProcessSettings) -> AsyncIterator[asyncio.subprocess.Process]:
     """A scheduler in a process of its own, killed when the block ends."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "workers.scheduler",
@@ -88,7 +88,7 @@ async def scheduling_apart(settings: SchedulerSettings) -> AsyncIterator[asyncio
 
 @pytest.mark.parametrize("lost", [False, True], ids=["connected", "after lost connections"])
 async def test_a_missed_wake_up_is_sent(
-    settings: SchedulerSettings,
+    settings: ProcessSettings,
     connection: AsyncConnection,
     jobs: Jobs,
     sessions: Sessions,
@@ -115,7 +115,7 @@ async def test_a_missed_wake_up_is_sent(
 
 
 async def test_operators_see_what_waits(
-    settings: SchedulerSettings,
+    settings: ProcessSettings,
     connection: AsyncConnection,
     jobs: Jobs,
     sessions: Sessions,
@@ -150,9 +150,7 @@ async def test_operators_see_what_waits(
         assert 'millrace_queue_paused{queue="bulk"} 0.0' in metrics
 
 
-async def test_a_frozen_scheduler_is_replaced(
-    settings: SchedulerSettings, connection: AsyncConnection
-) -> None:
+async def test_a_frozen_scheduler_is_replaced(settings: ProcessSettings, connection: AsyncConnection) -> None:
     """A leader stopped by SIGSTOP is replaced once its lease ends; woken, it stands by; SIGTERM ends it."""
     async with scheduling_apart(settings) as one, scheduling_apart(settings) as other:
         await until(lambda: _any(connection, HOLDER_PID))

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from millrace.streams.keys import StreamKeys
 from millrace.streams.redis_pipe import PipeliningRedis
-from server.db.engine import make_engine, make_sessions
+from server.db.engine import make_sessions
 from server.jobs.enqueueing import Jobs
 from server.jobs.execution import JobExecution
 from server.jobs.models import Job
@@ -59,13 +59,6 @@ class Turn:
         """The job enqueued last, as it is now."""
         async with self.resources.sessions() as session:
             return (await session.scalars(select(Job).order_by(Job.job_id.desc()).limit(1))).one()
-
-
-@pytest.fixture
-async def engine(postgres_dsn: str) -> AsyncIterator[AsyncEngine]:
-    engine = make_engine(postgres_dsn)
-    yield engine
-    await engine.dispose()
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.db.engine import Sessions, make_engine, make_sessions
+from server.db.engine import Sessions
 from server.jobs.enqueueing import Jobs
 from server.jobs.tasks import Task
 from server.jobs.wakeups import Nudger, make_broker
@@ -63,18 +62,6 @@ def working(settings: WorkerSettings) -> RunningWorker:
                 await worker
 
     return running
-
-
-@pytest.fixture
-async def engine(postgres_dsn: str) -> AsyncIterator[AsyncEngine]:
-    engine = make_engine(postgres_dsn)
-    yield engine
-    await engine.dispose()
-
-
-@pytest.fixture
-def sessions(engine: AsyncEngine) -> Sessions:
-    return make_sessions(engine)
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
-"""What the scheduler reads from its environment, once. Nothing else of it reads environment variables."""
+"""What every process of the workers reads from its environment; each adds its own."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings
@@ -11,10 +11,10 @@ from pydantic_settings import BaseSettings
 from server.environment import FROM_ENVIRONMENT, complaints, env_file
 
 
-class SchedulerSettings(BaseSettings):
+class ProcessSettings(BaseSettings):
     """`MILLRACE_*` variables, or lines of the file that `MILLRACE_ENV_FILE` names; variables win.
 
-    The scheduler signs and verifies nothing, so it has no secret to refuse.
+    These processes sign and verify nothing, so they have no secret to refuse.
     """
 
     model_config = FROM_ENVIRONMENT
@@ -30,11 +30,11 @@ class SchedulerSettings(BaseSettings):
         default_factory=lambda: "console" if sys.stdout.isatty() else "json"
     )
 
-
-def load_settings() -> SchedulerSettings:
-    """Read the environment. Exits with a line for each wrong variable, and without any value."""
-    options: dict[str, Any] = {"_env_file": env_file()}
-    try:
-        return SchedulerSettings(**options)
-    except ValidationError as error:
-        raise SystemExit(complaints(error)) from None
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment. Exits with a line for each wrong variable, and without any value."""
+        options: dict[str, Any] = {"_env_file": env_file()}
+        try:
+            return cls(**options)
+        except ValidationError as error:
+            raise SystemExit(complaints(error)) from None

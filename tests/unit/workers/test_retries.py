@@ -5,7 +5,7 @@ import itertools
 import asyncpg
 import pytest
 
-from workers.drain.retries import pauses, refuses_rows
+from workers.retries import pauses, refuses_values
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from workers.drain.retries import pauses, refuses_rows
 )
 def test_only_the_rows_own_faults_refuse_them(error: Exception, refused: bool) -> None:
     """Nothing that may pass by itself sends a record to the dead letters."""
-    assert refuses_rows(error) is refused
+    assert refuses_values(error) is refused
 
 
 def test_pauses_grow_to_a_second() -> None:

@@ -23,21 +23,22 @@ POSTGRES_FAILURES: Final = (
 )
 REDIS_FAILURES: Final = (RedisError, OSError, TimeoutError)
 
-# SQLSTATE classes that speak of the rows sent: data exception, integrity constraint violation. All else (lost
-# connections, restarts, deadlocks, a schema not migrated yet) is about the moment, and is tried again.
-_CLASSES_ABOUT_THE_ROWS: Final = frozenset({"22", "23"})
+# SQLSTATE classes that speak of what was sent: data exception, integrity constraint violation, program limit
+# exceeded. All else (lost connections, restarts, deadlocks, a schema not migrated yet) is about the moment,
+# and is tried again.
+_CLASSES_ABOUT_THE_VALUES: Final = frozenset({"22", "23", "54"})
 
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 
 
-def refuses_rows(error: BaseException) -> bool:
+def refuses_values(error: BaseException | None) -> bool:
     """Whether PostgreSQL refused what was sent, so that sending it again would end the same way."""
-    return isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "")[:2] in _CLASSES_ABOUT_THE_ROWS
+    return str(getattr(error, "sqlstate", None) or "")[:2] in _CLASSES_ABOUT_THE_VALUES
 
 
 def pauses() -> Iterator[float]:
-    """Seconds to wait before each further try: doubling to one second, with jitter so that drains spread."""
+    """Seconds to wait before each further try: doubling to one second, with jitter so that they spread."""
     longest = _FIRST_PAUSE_SECONDS
     while True:
         yield longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
