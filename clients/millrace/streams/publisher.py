@@ -9,7 +9,8 @@ from millrace.streams.keys import StreamKeys
 from millrace.streams.links import LinkSnapshot, pack
 from millrace.streams.redis_pipe import PipeliningRedis
 
-# A crash between commit and publication leaves an older snapshot behind for at most this long.
+# After a crash between commit and publication the link's job publishes; should that be late as well, an older
+# snapshot lives for at most this long.
 SNAPSHOT_SECONDS: Final = 30
 
 
