@@ -94,9 +94,11 @@ class _Worker:
                 tasks.create_task(self.dispatcher.dispatch(stopping), name="dispatcher"),
                 tasks.create_task(self.dispatcher.dispatch_suspects(stopping), name="suspects"),
                 tasks.create_task(self.dispatcher.poll(stopping), name="poll"),
-                tasks.create_task(self._listen(stopping), name="wake-ups"),
             ]
+            listening = tasks.create_task(self._listen(stopping), name="wake-ups")
             await stopping.wait()
+            # It may wait for Redis for two seconds more. A wake-up lost on the way is told again by the relay.
+            listening.cancel()
             await asyncio.wait(claiming, timeout=_LAST_CLAIM_SECONDS)
             _cancel(claiming)
             await self.runner.finish(grace_seconds=self.grace_seconds, farewell_seconds=_FAREWELL_SECONDS)
