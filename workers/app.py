@@ -97,7 +97,7 @@ class _Worker:
             ]
             listening = tasks.create_task(self._listen(stopping), name="wake-ups")
             await stopping.wait()
-            # It may wait for Redis for two seconds more. A wake-up lost on the way is told again by the relay.
+            # It may wait for Redis for two seconds more. The relay tells again of a wake-up lost on the way.
             listening.cancel()
             await asyncio.wait(claiming, timeout=_LAST_CLAIM_SECONDS)
             _cancel(claiming)

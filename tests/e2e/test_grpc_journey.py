@@ -21,7 +21,7 @@ from millrace.catalog.v1 import product_pb2
 from tests.e2e.conftest import Visitors, eventually
 from tests.stack import Stack
 
-LINKS = 4_000 * min(5, int(os.environ.get("MILLRACE_CHAOS_ROUNDS", "1")))
+LINKS = 2_000 * min(10, int(os.environ.get("MILLRACE_CHAOS_ROUNDS", "1")))
 
 
 @pytest.fixture
