@@ -16,11 +16,12 @@ from typing import Final
 
 import structlog
 from prometheus_client import REGISTRY, CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
 from taskiq.receiver import Receiver
 
 from millrace.streams.keys import StreamKeys
 from millrace.streams.redis_pipe import PipeliningRedis
-from server.db.engine import make_engine, make_sessions
+from server.db.engine import dispose, make_engine, make_sessions
 from server.jobs.enqueueing import Jobs
 from server.jobs.execution import JobExecution
 from server.jobs.queues import QUEUES
@@ -47,6 +48,7 @@ _HANDLER_STATEMENT_SECONDS: Final = 60.0
 _HANDLER_POOL_SECONDS: Final = 3600.0
 # Claims, completions, renewals and endings wait for no handler's connection.
 _OWN_CONNECTIONS: Final = 4
+_URGENT_CONNECTIONS: Final = 4
 _LAST_CLAIM_SECONDS: Final = 2.0
 _FAREWELL_SECONDS: Final = 5.0
 
@@ -134,7 +136,7 @@ async def _opened(
             pool_size=_OWN_CONNECTIONS,
             application_name="millrace worker",
         )
-        stack.push_async_callback(own_engine.dispose)
+        stack.push_async_callback(dispose, own_engine)
         # Each of its writes is one statement: a transaction around it would only be two more round trips.
         autocommit = own_engine.execution_options(isolation_level="AUTOCOMMIT")
         lease = timedelta(seconds=settings.job_lease_seconds)
@@ -145,6 +147,7 @@ async def _opened(
             handlers_of(resources),
             execution=execution,
             sessions=resources.sessions,
+            urgent_sessions=resources.urgent_sessions,
             slots=slots,
             leases=leases,
             patience=patience,
@@ -160,26 +163,35 @@ async def _opened(
 
 
 async def _open_resources(settings: WorkerSettings, nudger: Nudger, stack: AsyncExitStack) -> Resources:
-    engine = make_engine(
-        settings.postgres_dsn.get_secret_value(),
-        pool_size=settings.postgres_pool_size,
-        # More handlers run than there are connections. They wait in turn: one made anew for each transaction
-        # costs more than most of them do. Their time limit bounds the wait.
-        max_overflow=0,
-        pool_timeout=_HANDLER_POOL_SECONDS,
-        statement_timeout=_HANDLER_STATEMENT_SECONDS,
-        application_name="millrace jobs",
+    engine, urgent = (
+        _handler_engine(settings, connections)
+        for connections in (settings.postgres_pool_size, _URGENT_CONNECTIONS)
     )
-    stack.push_async_callback(engine.dispose)
+    stack.push_async_callback(dispose, engine)
+    stack.push_async_callback(dispose, urgent)
     redis = await PipeliningRedis.open(settings.redis_url.get_secret_value(), timeout=_REDIS_TIMEOUT_SECONDS)
     stack.push_async_callback(redis.close)
     return Resources(
         settings=settings,
         engine=engine,
         sessions=make_sessions(engine),
+        urgent_sessions=make_sessions(urgent),
         redis=redis,
         stream_keys=StreamKeys(settings.redis_prefix, settings.stream_shards),
         jobs=Jobs(nudger.nudge),
+    )
+
+
+def _handler_engine(settings: WorkerSettings, connections: int) -> AsyncEngine:
+    return make_engine(
+        settings.postgres_dsn.get_secret_value(),
+        pool_size=connections,
+        # More handlers run than there are connections. They wait in turn: one made anew for each transaction
+        # costs more than most of them do. Their time limit bounds the wait.
+        max_overflow=0,
+        pool_timeout=_HANDLER_POOL_SECONDS,
+        statement_timeout=_HANDLER_STATEMENT_SECONDS,
+        application_name="millrace jobs",
     )
 
 

@@ -18,6 +18,8 @@ from workers.runner import JobRunner
 # Other workers are told of a backlog at most this often for each queue.
 _SHARE_SECONDS: Final = 0.1
 _SUSPECT_SECONDS: Final = 1.0
+# A suspect that lives so long keeps only its own queue's suspects waiting any more.
+_ALONE_SECONDS: Final = 5.0
 # With wake-ups working this is only a net below the relay's; without them it is how work is found.
 POLL_SECONDS: Final = 10.0
 POLL_WITHOUT_WAKEUPS_SECONDS: Final = 1.0
@@ -46,6 +48,7 @@ class Dispatcher:
         self._shared_at: dict[str, float] = {}
         self._changed = asyncio.Event()
         self._suspects_possible = asyncio.Event()
+        self._suspects: dict[str, asyncio.Task[None]] = {}
         self._wakeups_work = True
 
     def wake(self, queue: str) -> None:
@@ -112,12 +115,17 @@ class Dispatcher:
             await wait_unless(stopping, _SUSPECT_SECONDS)
 
     async def _run_suspects(self, queue: str, stopping: asyncio.Event) -> None:
-        while not stopping.is_set():
+        while not stopping.is_set() and not self._suspect_runs(queue):
             claim = partial(self._execution.claim, queue, 1, suspects=True)
             jobs = await self._patience.until_answered(claim)
             if not jobs:
                 return
-            await asyncio.wait({self._runner.start(jobs[0], self._changed.set)})
+            running = self._suspects[queue] = self._runner.start(jobs[0], self._changed.set)
+            await asyncio.wait({running}, timeout=_ALONE_SECONDS)
+
+    def _suspect_runs(self, queue: str) -> bool:
+        running = self._suspects.get(queue)
+        return running is not None and not running.done()
 
     async def poll(self, stopping: asyncio.Event) -> None:
         """Look everywhere at first and now and then, and each second while wake-ups do not arrive.

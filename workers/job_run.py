@@ -13,8 +13,8 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.db.engine import Sessions
-from server.jobs.execution import ClaimedJob, JobExecution
-from server.jobs.tasks import check_json
+from server.jobs.execution import MAX_LINE_LENGTH, ClaimedJob, JobExecution
+from server.jobs.tasks import result_json
 from workers.leases import HeldJob
 from workers.patience import POSTGRES_FAILURES
 from workers.process_slots import ProcessSlots
@@ -63,7 +63,8 @@ class JobRun(Generic[P]):
     async def transaction(self, result: Any = None) -> AsyncIterator[AsyncSession]:
         """A session whose commit is the job's completion too: effects and DONE are there together or not.
 
-        It completes when the block ends, once per run, and stores `result`, which may be filled until then.
+        Open no second session within it: runs that hold a connection each would wait for each other's. It
+        completes when the block ends, once per run, and stores `result`, which may be filled until then.
         Raises LostLease, having rolled back, when the job is not ours any more, and MalformedPayload for a
         result that cannot be stored.
         """
@@ -72,7 +73,7 @@ class JobRun(Generic[P]):
         try:
             async with self._sessions.begin() as session:
                 yield session
-                check_json(msgspec.json.encode(result))
+                result_json(result)
                 await self.save()
                 self._held.settling = True
                 await self._execution.complete_in(session, self.job, result)
@@ -82,13 +83,13 @@ class JobRun(Generic[P]):
 
     async def progress(self, done: int, total: int | None = None, note: str = "") -> None:
         """Show how far the job is. Saved at most each second, so call it as often as you like."""
-        self._progress = (done, total, note)
+        self._progress = (done, total, str(note))
         self._save_soon()
         await asyncio.sleep(0)  # a place where the handler can be cancelled
 
     def log(self, line: str) -> None:
-        """Add a line to the job's own log, which operators read; the newest 200 are kept."""
-        self._lines = [*self._lines[1 - _MOST_UNSAVED_LINES :], line]
+        """Add a line to the job's log for operators; the newest 200 are kept, cut at 2,000 letters."""
+        self._lines = [*self._lines[1 - _MOST_UNSAVED_LINES :], str(line)[:MAX_LINE_LENGTH]]
         self._save_soon()
 
     async def in_process(self, call: Callable[..., Value], *args: Any) -> Value:

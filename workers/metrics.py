@@ -11,7 +11,7 @@ _RUN_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900)
 
 
 class WorkerMetrics:
-    """A worker's Prometheus metrics; queues' depths are the server's to tell."""
+    """A worker's Prometheus metrics; queues' depths are the scheduler's to tell."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.finished = Counter(

@@ -19,6 +19,9 @@ Answer = TypeVar("Answer")
 
 POSTGRES: Final = "postgres"
 
+# Longer than PostgreSQL lets a statement take. After it the connection is dead, though nobody said so.
+_ANSWER_SECONDS: Final = 20.0
+
 # SQLAlchemy wraps what asyncpg raises, except while a connection is made or breaks between two statements.
 POSTGRES_FAILURES: Final = (SQLAlchemyError, *DRIVER_FAILURES)
 
@@ -38,7 +41,8 @@ class Patience:
         pause = pauses()
         while True:
             try:
-                answer = await ask()
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    answer = await ask()
             except POSTGRES_FAILURES as error:
                 if refuses_values(error.orig if isinstance(error, DBAPIError) else error):
                     raise

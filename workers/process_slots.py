@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import pickle
@@ -11,7 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -66,7 +67,8 @@ class ProcessSlots:
         try:
             value: Value = await asyncio.shield(answer)
         except asyncio.CancelledError:
-            slot.kill()
+            if not answer.done():  # else the slot is another call's by now
+                slot.kill()
             raise
         return value
 
@@ -91,12 +93,9 @@ class _Slot:
 
     def call(self, call: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         question = pickle.dumps((call, args))
-        pipe = self._started()
-        try:
-            pipe.send_bytes(question)
-            answer = pipe.recv_bytes()
-        except (EOFError, OSError):
-            raise ProcessDied(f"the process of the call ended: {self._ended()}") from None
+        answer = _ask(*self._started(), question)
+        if answer is None:
+            raise ProcessDied(f"the process of the call ended: {self._ended()}")
         succeeded, value = pickle.loads(answer)  # noqa: S301 - written by our own process
         if not succeeded:
             raise value
@@ -107,14 +106,14 @@ class _Slot:
         with self._lock:
             self._killed = True
             if self._process is not None:
-                self._process.kill()
+                _kill(self._process)
 
-    def _started(self) -> Connection[Any, Any]:
+    def _started(self) -> tuple[ForkServerProcess, Connection[Any, Any]]:
         with self._lock:
             if self._killed:
                 raise ProcessDied("the call was given up before it began")
             if self._process is not None and self._pipe is not None and self._process.is_alive():
-                return self._pipe
+                return self._process, self._pipe
             self._discard()
             context = multiprocessing.get_context("forkserver")
             ours, theirs = context.Pipe()
@@ -122,7 +121,7 @@ class _Slot:
             self._process.start()
             theirs.close()
             self._pipe = ours
-            return ours
+            return self._process, ours
 
     def _ended(self) -> str:
         with self._lock:
@@ -142,13 +141,32 @@ class _Slot:
         if pipe is not None:
             pipe.close()
         if process is not None:
-            process.kill()
+            _kill(process)
             process.join(_EXIT_SECONDS)
+
+
+def _ask(process: ForkServerProcess, pipe: Connection[Any, Any], question: bytes) -> bytes | None:
+    """What the process answers; None when it ended instead."""
+    try:
+        pipe.send_bytes(question)
+        # The pipe alone does not tell: a process that the call forked may hold the other end.
+        return pipe.recv_bytes() if pipe in wait([pipe, process.sentinel]) else None
+    except (EOFError, OSError):
+        return None
+
+
+def _kill(process: ForkServerProcess) -> None:
+    """With whatever the call started."""
+    if process.pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
 
 
 def _answer_calls(pipe: Connection[Any, Any]) -> None:
     """The life of a process: answers call after call until its worker closes the pipe, or dies."""
     # A signal to the worker's whole group is for the worker, which decides what becomes of the call.
+    os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_worker, daemon=True).start()
@@ -185,4 +203,4 @@ def _end_with_the_worker() -> None:
     worker = multiprocessing.parent_process()
     if worker is not None:
         worker.join()
-        os._exit(1)
+        os.killpg(0, signal.SIGKILL)

@@ -17,13 +17,15 @@ from workers.settings import WorkerSettings
 class Resources:
     """Handlers are built from this, once, when the worker starts. They close nothing of it.
 
-    `engine` and `sessions` share their connections, and a limit of a minute per statement; `jobs` enqueues
-    further work.
+    `engine` and `sessions` share their connections, and a limit of a minute per statement. `urgent_sessions`
+    are for handlers of the critical queue: they have connections of their own, so that long transactions of
+    other queues never keep them waiting. `jobs` enqueues further work.
     """
 
     settings: WorkerSettings
     engine: AsyncEngine
     sessions: Sessions
+    urgent_sessions: Sessions
     redis: PipeliningRedis
     stream_keys: StreamKeys
     jobs: Jobs

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
 
-import msgspec
 import structlog
 
 from server.db.engine import Sessions
+from server.db.error_facts import facts_for_log
 from server.jobs.execution import ClaimedJob, Failure, JobExecution, LostLease
-from server.jobs.tasks import MalformedPayload, Postponed, Task, UnknownVersion, check_json
+from server.jobs.queues import CRITICAL
+from server.jobs.tasks import MalformedPayload, Postponed, RetryPolicy, Task, UnknownVersion, result_json
 from workers.completions import Completions
 from workers.job_run import JobRun
 from workers.leases import Ending, HeldJob, Leases
@@ -27,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 # A newer worker of a rolling deploy takes the job within about so long.
 PARKED_SECONDS: Final = 30.0
+LONGEST_PARKED_SECONDS: Final = 120.0
 
 
 class TookTooLong(Exception):  # noqa: N818 - named for what is so
@@ -42,6 +45,7 @@ class JobRunner:
         *,
         execution: JobExecution,
         sessions: Sessions,
+        urgent_sessions: Sessions,
         slots: ProcessSlots,
         leases: Leases,
         patience: Patience,
@@ -50,6 +54,7 @@ class JobRunner:
         self._handlers = handlers
         self._execution = execution
         self._sessions = sessions
+        self._urgent_sessions = urgent_sessions
         self._slots = slots
         self._leases = leases
         self._patience = patience
@@ -86,13 +91,23 @@ class JobRunner:
         if job.request_id is not None:
             structlog.contextvars.bind_contextvars(request_id=job.request_id)
         try:
-            outcome = await self._turn(held)
+            outcome = await self._survived(held)
             if outcome is not None:
                 self._leases.drop(held)
                 self._metrics.count_end(job, outcome)
         finally:
             self._metrics.running.labels(job.queue).dec()
             on_end()
+
+    async def _survived(self, held: HeldJob) -> str | None:
+        """The turn's outcome. A turn that breaks is a failed run, never a job that is held for ever."""
+        try:
+            return await self._turn(held)
+        except Exception as error:  # noqa: BLE001 - a fault of ours: the job must go on all the same
+            return await self._fail(held.job, error, retry_in=RetryPolicy().delay(held.job.failures + 1))
+        except BaseException:
+            self._leases.drop(held)  # nobody is left to end it but the relay
+            raise
 
     async def _turn(self, held: HeldJob) -> str | None:
         """What the run came to; None while its completion is still to be written."""
@@ -108,12 +123,17 @@ class JobRunner:
         except MalformedPayload as error:
             return await self._fail(job, error, retry_in=None)
         run: JobRun[Any] = JobRun(
-            held, payload, execution=self._execution, sessions=self._sessions, slots=self._slots
+            held,
+            payload,
+            execution=self._execution,
+            sessions=self._urgent_sessions if job.queue == CRITICAL else self._sessions,
+            slots=self._slots,
         )
         raised, result = await self._handle(held, run, task, handler)
-        if raised is None or run.completed:
+        if run.completed or (raised is None and held.ending is None):
             return self._finished(held, run, result, raised)
-        return await self._unfinished(held, task, raised)
+        # A handler that swallowed its cancellation has not done its job, whatever it returned.
+        return await self._unfinished(held, task, raised or asyncio.CancelledError())
 
     async def _handle(
         self, held: HeldJob, run: JobRun[Any], task: Task[Any], handler: Handler[Any]
@@ -125,17 +145,18 @@ class JobRunner:
             async with asyncio.timeout(task.time_limit) as limit:
                 result = await handler(run)
             if not run.completed:
-                check_json(msgspec.json.encode(result))
+                result_json(result)
         except asyncio.CancelledError as error:
-            if held.ending is None or held.handler is None:
+            if held.handler is not None and held.ending is not None:
+                held.handler.uncancel()
+            elif held.handler is None or held.handler.cancelling():
                 raise  # the loop itself is being closed
-            held.handler.uncancel()
-            return error, None
+            return error, None  # asked for, or of the handler's own making
         except TimeoutError as error:
             if limit.expired():
                 return TookTooLong(f"ran longer than {task.time_limit:g} s"), None
             return error, None
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises is the job's failure
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises, SystemExit too, is its failure
             return error, None
         else:
             return None, result
@@ -151,7 +172,7 @@ class JobRunner:
             self.completions.add(held, result)
             return None
         if error is not None:
-            log.error("job_failed_after_completion", exc_info=error)
+            log.error("job_failed_after_completion", **facts_for_log(error))
         return "done"
 
     async def _unfinished(self, held: HeldJob, task: Task[Any], error: BaseException) -> str:
@@ -174,11 +195,13 @@ class JobRunner:
 
     async def _park(self, job: ClaimedJob, why: str) -> str:
         log.warning("job_parked", why=why)
-        return await self._write("parked", partial(self._execution.park, job, PARKED_SECONDS, why))
+        # Longer each time, and not all at once: many that nobody knows must not crowd out those that are.
+        seconds = min(PARKED_SECONDS * job.attempt, LONGEST_PARKED_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311
+        return await self._write("parked", partial(self._execution.park, job, seconds, why))
 
     async def _fail(self, job: ClaimedJob, error: BaseException, *, retry_in: float | None) -> str:
-        log.error("job_failed", retry_in_seconds=retry_in, exc_info=error)
-        failure = Failure(f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))
+        log.error("job_failed", retry_in_seconds=retry_in, **facts_for_log(error))
+        failure = Failure(_words(error), "".join(traceback.format_exception(error)))
         outcome = "dead" if retry_in is None else "failed"
         return await self._write(outcome, partial(self._execution.fail, job, failure, retry_in=retry_in))
 
@@ -188,3 +211,10 @@ class JobRunner:
 
     def _count_completion(self, held: HeldJob, accepted: bool) -> None:
         self._metrics.count_end(held.job, "done" if accepted else "lost")
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - an exception that cannot even be told is still a failure
+        return type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import random
 import time
@@ -84,6 +85,13 @@ def _test_connections(engine: AsyncEngine) -> None:
             dialect.do_ping(connection)
         except dialect.loaded_dbapi.Error as error:
             raise DisconnectionError("the connection was lost while idle") from error
+
+
+async def dispose(engine: AsyncEngine, *, patience: float = 2.0) -> None:
+    """Close the pool; after `patience` seconds a server that answers no goodbye is left alone."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(patience):
+            await engine.dispose()
 
 
 def make_sessions(engine: AsyncEngine) -> Sessions:

@@ -18,6 +18,7 @@ from server.jobs.ping import PingLost, ping
 from server.jobs.prove import prove
 from server.jobs.queues import QUEUES
 from server.jobs.stack import StackNotFound, stack_address
+from server.jobs.wakeups import make_broker
 
 _NOT_AS_IT_SHOULD_BE = 1
 _COULD_NOT_ASK = 2
@@ -67,6 +68,10 @@ def ping_command(dsn: str | None, redis_url: str | None, prefix: str, queue: str
     """
     address = redis_url or _from_stack("redis_url", "MILLRACE_REDIS_URL")
     try:
+        make_broker(address, prefix)
+    except ValueError as error:
+        raise click.UsageError(f"MILLRACE_REDIS_URL or the prefix: {error}") from None
+    try:
         pong = _asked(dsn, lambda engine: ping(engine, address, prefix, queue=queue, patience=timeout))
     except PingLost as error:
         click.echo(f"No answer: {error}", err=True)
@@ -90,7 +95,8 @@ def _asked(dsn: str | None, question: Callable[[AsyncEngine], Awaitable[T]]) -> 
     try:
         return uvloop.run(ask())
     except (OSError, SQLAlchemyError) as error:
-        click.echo(f"PostgreSQL could not be asked: {error}", err=True)
+        # Not SQLAlchemy's own text, which goes on with the statement.
+        click.echo(f"PostgreSQL could not be asked: {getattr(error, 'orig', None) or error}", err=True)
         sys.exit(_COULD_NOT_ASK)
 
 

@@ -20,6 +20,8 @@ from server.jobs.models import JobState
 
 MAX_ERROR_LENGTH = 2_000
 MAX_TRACEBACK_LENGTH = 20_000
+MAX_LINE_LENGTH = 2_000  # 200 of them fit into a message well
+MAX_NOTE_LENGTH = 200
 
 
 class LostLease(Exception):  # noqa: N818 - named for what is so
@@ -144,13 +146,15 @@ class JobExecution:
     ) -> bool:
         """Shows how far the job is, and adds lines to its log. False when it was not ours any more."""
         at = datetime.now(UTC).isoformat()
-        lines = [{"at": at, "attempt": job.attempt, "line": _storable(line)} for line in log]
+        lines = [
+            {"at": at, "attempt": job.attempt, "line": _storable(line)[:MAX_LINE_LENGTH]} for line in log
+        ]
         values = {
             "job_id": job.job_id,
             "attempt": job.attempt,
             "done": done,
             "total": total,
-            "note": None if note is None else _storable(note),
+            "note": None if note is None else _storable(note)[:MAX_NOTE_LENGTH],
             "lines": _json(lines),
         }
         return await self._write(statements.SAVE_PROGRESS, values)

@@ -56,7 +56,7 @@ _FLOWS = text(f"""
             UNION ALL
             (
                 SELECT history, 0 FROM jobs
-                WHERE jobs.queue = asked.queue AND state = 'RETRYING' LIMIT {SAMPLE}
+                WHERE jobs.queue = asked.queue AND state IN ('RETRYING', 'RUNNING') LIMIT {SAMPLE}
             )
         ) AS tried
         CROSS JOIN LATERAL (

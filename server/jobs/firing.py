@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -26,13 +26,16 @@ MAX_FIRES: Final = 100
 # Due times of one schedule decided in one transaction; skipping is cheap.
 MAX_DECISIONS: Final = 1_000
 
+_CLOCK_TRUST: Final = timedelta(hours=1)
+
 _INSTANT = DateTime(timezone=True)
 
 # What was due before a schedule was first seen is not missed: nobody had promised it.
 _MEET = text("""
     INSERT INTO job_schedules (name, last_due_at)
     SELECT met.name, :now FROM unnest(:names) AS met (name)
-    ON CONFLICT (name) DO NOTHING
+    ON CONFLICT (name) DO UPDATE SET last_due_at = excluded.last_due_at
+        WHERE job_schedules.last_due_at > excluded.last_due_at + interval '1 hour'
 """).bindparams(bindparam("now", type_=_INSTANT), bindparam("names", type_=ARRAY(Text)))
 
 _DECIDED = text(
@@ -95,6 +98,7 @@ class ScheduleFiring:
         self._jobs = jobs
         self._schedules = by_name(schedules)
         self._next: dict[str, datetime | None] = {}
+        self._seen = datetime.min.replace(tzinfo=UTC) + _CLOCK_TRUST
 
     def forget(self) -> None:
         """Ask PostgreSQL again how far each schedule is, after it was away or another scheduler acted."""
@@ -105,14 +109,16 @@ class ScheduleFiring:
 
         A schedule that cannot be fired is logged and tried again next time, and keeps no other waiting.
         """
+        if now < self._seen - _CLOCK_TRUST:
+            self.forget()  # the clock went back: what was decided by the wrong one is not the future
+        self._seen = now
         await self._meet(now)
         round_ = Fired()
         more = False
-        for name in self._due(now):
-            room = MAX_FIRES - round_.fired.total()
-            if room <= 0:
-                more = True
-                break
+        due = self._due(now)
+        for place, name in enumerate(due):
+            # A share for each: the backlog of one must not make another late.
+            room = max(1, (MAX_FIRES - round_.fired.total()) // (len(due) - place))
             try:
                 more |= await self._fire(self._schedules[name], now, room, round_)
             except SQLAlchemyError as error:

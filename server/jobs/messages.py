@@ -1,6 +1,7 @@
 """Jobs and queues as the contract shows them, and payloads as they are sent to us."""
 
 import math
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -46,13 +47,13 @@ def outline_message(job: Job) -> JobMessage:
 def job_message(job: Job) -> JobMessage:
     """The job with all that is known of it."""
     message = outline_message(job)
-    json_format.ParseDict(job.payload, message.payload)
+    json_format.ParseDict(_showable(job.payload), message.payload)
     if job.traceback is not None:
         message.traceback = job.traceback
     message.history.extend(map(_run, job.history))
     message.log.extend(map(_log_line, job.log))
     if job.result is not None:
-        message.result.CopyFrom(json_format.ParseDict(job.result, Value()))
+        message.result.CopyFrom(json_format.ParseDict(_showable(job.result), Value()))
     return message
 
 
@@ -70,6 +71,19 @@ def queue_message(figures: QueueFigures) -> Queue:
         wait_seconds=_percentiles(figures.wait),
         run_seconds=_percentiles(figures.run),
     )
+
+
+def _showable(value: Any) -> Any:
+    """The JSON value with integers that no double can hold as texts."""
+    match value:
+        case dict():
+            return {name: _showable(each) for name, each in value.items()}
+        case list():
+            return [_showable(each) for each in value]
+        case int() if abs(value) > sys.float_info.max:
+            return str(value)
+        case _:
+            return value
 
 
 def read_payload(payload: Struct) -> dict[str, Any]:

@@ -79,6 +79,8 @@ class Job(Base):
             ),
         ),
         Index("ix_jobs_finished", "queue", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
+        # Lists by one of the filters, newest first.
+        Index("ix_jobs_queue", "queue", "job_id"),
         Index("ix_jobs_state", "state", "job_id"),
         Index("ix_jobs_task", "task", "job_id"),
     )
@@ -132,6 +134,8 @@ class LedgerEntry(Base):
     __tablename__ = "job_ledger"
     __table_args__ = (
         CheckConstraint("kind IN ('ENQUEUED', 'FINISHED', 'REOPENED', 'PRUNED')", name="kind"),
+        # Nothing is taken back: a difference is explained by a line more, not hidden by one less.
+        CheckConstraint("jobs > 0", name="jobs"),
         Index("ix_job_ledger_hour", "hour"),
     )
 

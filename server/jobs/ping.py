@@ -8,10 +8,10 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.db.engine import make_sessions
+from server.db.engine import Sessions, make_sessions
 from server.jobs.declared import PING, Ping
 from server.jobs.enqueueing import Jobs
-from server.jobs.models import FINISHED, Job
+from server.jobs.models import FINISHED, Job, QueueState
 from server.jobs.wakeups import Nudger, make_broker
 
 _LOOK_SECONDS: Final = 0.01
@@ -49,10 +49,18 @@ async def ping(engine: AsyncEngine, redis_url: str, prefix: str, *, queue: str, 
                         job = await session.get_one(Job, job_id)
         except TimeoutError:
             state = "unknown" if job is None else job.state
-            raise PingLost(
-                f"job {job_id} is {state} after {patience:g} s: is a worker serving {queue}?"
-            ) from None
+            why = await _reason(sessions, queue)
+            raise PingLost(f"job {job_id} is {state} after {patience:g} s: {why}") from None
     return _pong(job)
+
+
+async def _reason(sessions: Sessions, queue: str) -> str:
+    async with sessions() as session:
+        said = await session.get(QueueState, queue)
+    if said is None or said.paused_at is None:
+        return f"is a worker serving {queue}? It runs once one does."
+    since = f"{said.paused_at:%Y-%m-%d %H:%M} UTC"
+    return f"{said.paused_by} paused {queue} at {since}. It runs once that is resumed."
 
 
 def _pong(job: Job) -> Pong:

@@ -20,11 +20,12 @@ class Queue:
 
 
 DEFAULT = "default"
+CRITICAL = "critical"
 
 QUEUES: Mapping[str, Queue] = {
     queue.name: queue
     for queue in (
-        Queue("critical", weight=8, concurrency=16),
+        Queue(CRITICAL, weight=8, concurrency=16),
         Queue(DEFAULT, weight=4, concurrency=32),
         Queue("bulk", weight=1, concurrency=8),
         # Its handlers compute in processes of their own: more at once than cores only costs memory.

@@ -60,10 +60,17 @@ class Schedule(Generic[P]):
         self.task.encode(self.payload)
         try:
             next(self.due_after(datetime.now(UTC)), None)
+            self._check_seconds()
         except CronSimError as error:
             raise ValueError(f"schedule {self.name}: {error} in {self.cron!r}") from error
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"schedule {self.name}: no time zone is called {self.zone!r}") from error
+
+    def _check_seconds(self) -> None:
+        # cronsim follows Debian's rules for five fields only: in a gap such a time would never come.
+        fields = self.cron.split()
+        if len(fields) == 6 and self.zone != "UTC" and "*" not in (fields[1][0], fields[2][0]):
+            raise CronSimError("six fields with a fixed time need UTC")
 
     def due_after(self, instant: datetime) -> Iterator[datetime]:
         """Due times in UTC, later than the instant, each once and in order."""

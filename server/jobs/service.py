@@ -55,7 +55,7 @@ class JobsService:
         except IntegrityError as error:
             if "uq_jobs_unique_key" not in str(error.orig):
                 raise
-            message = "An equal job waits to start; it will do the same."
+            message = "A job of the same key waits to start; cancel that one first."
             raise StateConflict(message, JobState.CANCELLED) from error
         return job
 

@@ -16,7 +16,7 @@ def stack_address(name: str, variable: str) -> str:
 
     Raises StackNotFound, which proposes to set `variable` instead.
     """
-    path = Path(os.environ.get("MILLRACE_STATE_DIR", ".millrace")) / "endpoints.json"
+    path = Path(os.environ.get("MILLRACE_STATE_DIR") or ".millrace") / "endpoints.json"
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))[name])
     except (OSError, ValueError, KeyError) as error:

@@ -29,7 +29,8 @@ def _claim(whom: str) -> TextClause:
         )
         UPDATE jobs
         SET state = 'RUNNING', attempt = attempt + 1, worker = :worker,
-            started_at = clock_timestamp(), lease_until = clock_timestamp() + :lease
+            started_at = clock_timestamp(), lease_until = clock_timestamp() + :lease,
+            progress_done = NULL, progress_total = NULL, progress_note = NULL
         FROM picked
         WHERE jobs.job_id = picked.job_id
         RETURNING jobs.job_id, task, version, payload, queue, priority, attempt, failures, expiries,
@@ -105,11 +106,15 @@ RELEASE = text(f"""
     SELECT job_id FROM released
 """).bindparams(_IDS, _ATTEMPTS)  # noqa: S608
 
+# A row that somebody holds keeps no other from being renewed; as long as it is held, no relay expires it.
 RENEW = text(f"""
-    UPDATE jobs SET lease_until = clock_timestamp() + :lease
-    FROM {_TOKENS}
-    WHERE {_OURS}
-    RETURNING jobs.job_id, cancel_requested_at IS NOT NULL AS cancel_requested
+    WITH free AS MATERIALIZED (
+        SELECT jobs.job_id FROM jobs JOIN {_TOKENS} ON {_OURS} FOR NO KEY UPDATE OF jobs SKIP LOCKED
+    ), renewed AS (
+        UPDATE jobs SET lease_until = clock_timestamp() + :lease FROM free WHERE jobs.job_id = free.job_id
+    )
+    SELECT jobs.job_id, cancel_requested_at IS NOT NULL AS cancel_requested
+    FROM jobs JOIN {_TOKENS} ON {_OURS}
 """).bindparams(_IDS, _ATTEMPTS, bindparam("lease", type_=Interval))  # noqa: S608
 
 CANCEL_REQUESTED = text(f"""

@@ -18,6 +18,9 @@ from server.jobs.queues import DEFAULT, check_queue
 P = TypeVar("P", bound=msgspec.Struct)
 
 MAX_PAYLOAD_BYTES = 256 * 1024
+# Protobuf's readers stop at about a hundred messages, and a level of JSON takes up to three.
+MAX_DEPTH = 32
+MAX_POSTPONED_SECONDS = 366 * 86_400
 
 
 class PermanentFailure(Exception):  # noqa: N818 - named for what is so
@@ -25,10 +28,15 @@ class PermanentFailure(Exception):  # noqa: N818 - named for what is so
 
 
 class Postponed(Exception):  # noqa: N818 - named for what is so
-    """Raised by a handler: not now. The job is SCHEDULED again in `seconds`, and no failure is counted."""
+    """Raised by a handler: not now. The job is SCHEDULED again in `seconds`, and no failure is counted.
+
+    ValueError for less than none and more than a year.
+    """
 
     def __init__(self, seconds: float, why: str) -> None:
         super().__init__(why)
+        if not 0 <= seconds <= MAX_POSTPONED_SECONDS:
+            raise ValueError(f"a job is postponed by 0 to {MAX_POSTPONED_SECONDS} seconds, not {seconds}")
         self.seconds = seconds
         self.why = why
 
@@ -45,10 +53,11 @@ class MalformedPayload(ValueError):  # noqa: N818 - named for what is so
 class RetryPolicy:
     """How often a task is tried in all, how long it waits between two tries, and what is not tried again.
 
-    The default waits a random time between zero and twice as much after each failure, up to an hour.
+    The default waits a random time between zero and twice as much after each failure, up to an hour: in all
+    some four hours, so that an outage of a night's part makes nothing DEAD.
     """
 
-    attempts: int = 10
+    attempts: int = 20
     wait: wait_base = field(default_factory=lambda: wait_random_exponential(multiplier=1, max=3600))
     permanent: tuple[type[Exception], ...] = ()
 
@@ -94,7 +103,9 @@ class Task(Generic[P]):
             raise MalformedPayload(f"{self.name} takes {self.payload.__name__}, not {type(payload).__name__}")
         try:
             text = msgspec.json.encode(payload)
-        except (TypeError, ValueError) as error:
+            # NaN is written as null: what cannot be read back is refused now, not by the worker.
+            msgspec.json.decode(text, type=self.payload)
+        except (TypeError, ValueError, RecursionError) as error:
             raise MalformedPayload(f"the payload of {self.name} is no JSON: {error}") from error
         return check_json(text).decode()
 
@@ -107,14 +118,25 @@ class Task(Generic[P]):
             for step in range(version, self.version):
                 upgraded = self.upgrades[step](upgraded)
             return msgspec.convert(upgraded, self.payload, strict=True)
-        except (msgspec.ValidationError, LookupError, TypeError, ValueError) as error:
+        except Exception as error:  # an upgrade may stumble over anything
             raise MalformedPayload(f"payload of {self.name}: {error}") from error
 
 
+def result_json(value: Any) -> bytes:
+    """A result as JSON that can be stored; raises MalformedPayload. Running again would not help it."""
+    try:
+        text = msgspec.json.encode(value)
+    except Exception as error:
+        raise MalformedPayload(f"the result is no JSON: {type(error).__name__}: {error}") from error
+    return check_json(text)
+
+
 def check_json(text: bytes) -> bytes:
-    """JSON that PostgreSQL can hold; raises MalformedPayload for NUL characters and more than 256 KiB."""
+    """JSON that can be stored and shown; raises MalformedPayload for NUL, 256 KiB and 32 levels exceeded."""
     if len(text) > MAX_PAYLOAD_BYTES:
         raise MalformedPayload(f"{len(text)} bytes of JSON are more than {MAX_PAYLOAD_BYTES}")
+    if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _depth(msgspec.json.decode(text)) > MAX_DEPTH:
+        raise MalformedPayload(f"JSON of more than {MAX_DEPTH} levels cannot be shown")
     if b"\\u0000" in text and "\0" in _texts(msgspec.json.decode(text)):
         raise MalformedPayload("a text holds a NUL character, which PostgreSQL cannot store")
     return text
@@ -129,3 +151,10 @@ def _texts(value: Any) -> str:
     if isinstance(value, list):
         return "".join(map(_texts, value))
     return ""
+
+
+def _depth(value: Any) -> int:
+    """How many levels of lists and objects a JSON value has; 0 for a plain one."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
+import time
 from collections.abc import AsyncGenerator, Callable, Collection
 from types import TracebackType
 from typing import Any, Final, Self
@@ -58,6 +60,8 @@ class WakeupBroker(AsyncBroker):
         keys = StreamKeys(prefix)
         self._keys = {queue: keys.wakeups(queue) for queue in queues}
         self._queues = {key: queue for queue, key in self._keys.items()}
+        self._probe = keys.wakeups("probe")
+        self._written_at = -math.inf
         self._redis = _open_redis(redis_url)
         self._reachable: bool | None = None
         self.wanted: Callable[[], Collection[str]] = self._keys.keys
@@ -65,7 +69,9 @@ class WakeupBroker(AsyncBroker):
 
     async def kick(self, message: BrokerMessage) -> None:
         """Leave a wake-up for one worker. Raises redis-py's errors."""
-        key = self._keys[message.labels[QUEUE_LABEL]]
+        key = self._keys.get(message.labels[QUEUE_LABEL])
+        if key is None:  # a queue of another release, which nobody here listens for
+            return
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.lpush(key, message.message)
             pipe.ltrim(key, 0, _KEPT_WAKEUPS - 1)
@@ -83,14 +89,12 @@ class WakeupBroker(AsyncBroker):
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
                 continue
             pause = _FIRST_PAUSE_SECONDS
-            self._note(reachable=True)
             if message is not None:
                 yield message
 
     async def _next(self) -> bytes | None:
-        if not self._reachable:
-            await self._redis.ping()
-            self._note(reachable=True)
+        if not self._reachable or time.monotonic() - self._written_at > _BLOCK_SECONDS:
+            await self._try_writing()
         queues = self.wanted()
         wanted = [key for queue, key in self._keys.items() if queue in queues]
         if not wanted:
@@ -106,6 +110,12 @@ class WakeupBroker(AsyncBroker):
             await self._redis.rpush(key, message)
             return None
         return bytes(message)
+
+    async def _try_writing(self) -> None:
+        """Raises when no wake-up could be left: a Redis without memory answers, and takes none."""
+        await self._redis.set(self._probe, b"", px=1)
+        self._written_at = time.monotonic()
+        self._note(reachable=True)
 
     def _note(self, *, reachable: bool, error: BaseException | None = None) -> None:
         if reachable == self._reachable:

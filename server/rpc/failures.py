@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-import traceback
-from collections.abc import Mapping
 
 import grpc
 import redis.exceptions
@@ -67,23 +65,6 @@ def store_is_away(error: Exception) -> bool:
     if state is not None:
         return state.startswith(_PASSING_SQLSTATES)
     return error.connection_invalidated or isinstance(error, (exc.OperationalError, exc.InterfaceError))
-
-
-def facts_for_log(error: Exception) -> Mapping[str, object]:
-    """What a log may hold of an unforeseen exception.
-
-    Of PostgreSQL's errors not their text, which quotes values: addresses, names, whatever was stored.
-    """
-    if not isinstance(error, exc.DBAPIError):
-        return {"exc_info": error}
-    cause = error.orig.__cause__ if error.orig is not None else None
-    return {
-        "error": type(cause or error).__name__,
-        "sqlstate": sqlstate_of(error),
-        "constraint": getattr(cause, "constraint_name", None),
-        "statement": error.statement,
-        "traceback": "".join(traceback.format_tb(error.__traceback__)),
-    }
 
 
 def sqlstate_of(error: Exception) -> str | None:

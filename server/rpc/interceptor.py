@@ -14,8 +14,9 @@ from google.protobuf.message import DecodeError, Message
 
 from server.auth.access import Guard
 from server.auth.principal import acting_as
+from server.db.error_facts import facts_for_log
 from server.errors import InvalidArgument
-from server.rpc.failures import DEADLINE_PASSED, INTERNAL, facts_for_log, outcome_of_exception
+from server.rpc.failures import DEADLINE_PASSED, INTERNAL, outcome_of_exception
 from server.rpc.metrics import RpcMetrics
 from server.rpc.request_ids import REQUEST_ID_KEY, request_id_from
 from server.rpc.status import DETAILS_KEY, Outcome, plain_outcome

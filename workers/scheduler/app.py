@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
-from server.db.engine import make_engine, make_sessions
+from server.db.engine import dispose, make_engine, make_sessions
 from server.jobs.enqueueing import Jobs
 from server.jobs.firing import ScheduleFiring
 from server.jobs.leadership import Leadership
@@ -64,7 +64,7 @@ async def schedule(
             statement_timeout=_STATEMENT_SECONDS,
             application_name="millrace scheduler",
         )
-        stack.push_async_callback(engine.dispose)
+        stack.push_async_callback(dispose, engine)
         firing = ScheduleFiring(make_sessions(engine), Jobs(nudger.nudge), schedules)
         scheduler = Scheduler(engine, Leadership(name), firing, nudger.nudge, metrics=metrics, health=health)
         log.info("scheduler_started", name=name)

@@ -18,6 +18,7 @@ from workers.scheduler.metrics import SchedulerMetrics
 from workers.scheduler.scheduler import Scheduler
 
 PERIOD_SECONDS: Final = 10.0
+_MEASURE_SECONDS: Final = 10.0
 # Counting a backlog of millions takes seconds: then it is done more rarely, not all the time.
 _REST_TO_WORK: Final = 50
 
@@ -41,7 +42,8 @@ async def watch_depths(
         await scheduler.wait_until_acting(stopping)
         begun = time.monotonic()
         try:
-            await measure_depths(engine, metrics)
+            async with asyncio.timeout(_MEASURE_SECONDS):
+                await measure_depths(engine, metrics)
         except POSTGRES_FAILURES:
             clear_depths(metrics)
         if not scheduler.acting:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from server.jobs.firing import Fired
+from server.jobs.queues import QUEUES
 from server.jobs.relay import Relayed
 
 
@@ -38,6 +39,10 @@ class SchedulerMetrics:
         self.skipped = counter("schedule_skipped_total", "Due times missed and skipped.", "schedule")
         self.unfired = counter("schedule_failures_total", "Tries to fire a schedule that failed.", "schedule")
         self.failures = counter("scheduler_failures_total", "Ticks that PostgreSQL failed.")
+        # Shown from the start: of a counter that appears with its first event, nobody sees it grow.
+        for queue in QUEUES:
+            for metric in (self.promoted, self.expired, self.poisoned):
+                metric.labels(queue)
 
     def count_relayed(self, relayed: Relayed) -> None:
         """Add what one relay did."""

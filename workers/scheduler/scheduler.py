@@ -63,6 +63,7 @@ class Scheduler:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Tick every second until asked to stop, then leave at once. PostgreSQL may come and go meanwhile."""
+        self._be_merciful()  # it may have been away until just now
         pause = pauses()
         while not stopping.is_set():
             try:
@@ -121,6 +122,9 @@ class Scheduler:
         else:
             self._acting.clear()
 
+    def _be_merciful(self) -> None:
+        self._merciful_until = asyncio.get_running_loop().time() + MERCY_SECONDS
+
     def _note_success(self) -> None:
         self._health.report(POSTGRES, well=True)
         if self._failing:
@@ -131,7 +135,7 @@ class Scheduler:
         self._health.report(POSTGRES, well=False)
         self._show_acting(acting=False)
         self._metrics.failures.inc()
-        self._merciful_until = asyncio.get_running_loop().time() + MERCY_SECONDS
+        self._be_merciful()
         if not self._failing:
             log.warning("postgres_failing", error=f"{type(error).__name__}: {error}"[:500])
         self._failing = True

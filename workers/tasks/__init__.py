@@ -20,7 +20,7 @@ def all_handlers(resources: Resources) -> Handlers:
     """The handlers of all tasks there are. They close nothing."""
     settings = resources.settings
     publication = LinkPublication(
-        resources.sessions,
+        resources.urgent_sessions,
         publisher=SnapshotPublisher(resources.redis, resources.stream_keys),
         public_url=settings.public_url,
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, Final
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.affiliate.click_partitions import DAY_MS, Partitions, days_before, drop_partition
+from server.affiliate.click_partitions import Partitions, days_before, drop_partition
 from server.affiliate.tasks import ClickPartitionUpkeep as Payload
 from server.jobs.tasks import Postponed
 from workers.job_run import JobRun
@@ -16,6 +15,7 @@ from workers.job_run import JobRun
 # A drain makes what it lacks by itself; this spares it that while a new day's first clicks wait.
 DAYS_AHEAD: Final = 3
 _IN_USE_SECONDS: Final = 60.0
+_TODAY: Final = "SELECT floor(extract(epoch FROM clock_timestamp()) / 86400)"
 
 
 class ClickPartitionUpkeep:
@@ -27,10 +27,11 @@ class ClickPartitionUpkeep:
 
     async def run(self, run: JobRun[Payload]) -> dict[str, int]:
         """How many days were made and dropped. Raises Postponed when the table was in use for too long."""
-        today = time.time_ns() // 1_000_000 // DAY_MS
         async with self._engine.connect() as connection:
             # Bare asyncpg, as the drain has it; SQLAlchemy has begun nothing on it.
             driver: Any = (await connection.get_raw_connection()).driver_connection
+            # PostgreSQL's clock: a worker whose own is ahead would drop days that are needed.
+            today = int(await driver.fetchval(_TODAY))
             made = await Partitions().ensure(driver, range(today, today + DAYS_AHEAD + 1))
             old = await days_before(driver, today - self._keep_days)
             for dropped, day in enumerate(old):

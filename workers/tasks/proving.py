@@ -36,6 +36,6 @@ class Proof:
             run.log(line)
         if wrong:
             raise PermanentFailure(
-                "; ".join(wrong[:5]) + (f"; {len(wrong)} in all" if len(wrong) > 5 else "")
+                "; ".join(wrong[:_TOLD]) + (f"; {len(wrong)} in all" if len(wrong) > _TOLD else "")
             )
         return {"balances": len(balances), "jobs": sum(each.enqueued for each in balances)}

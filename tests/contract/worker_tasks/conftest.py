@@ -76,6 +76,7 @@ async def turn(
             settings=settings,
             engine=engine,
             sessions=make_sessions(engine),
+            urgent_sessions=make_sessions(engine),
             redis=redis,
             stream_keys=StreamKeys(redis_prefix),
             jobs=Jobs(lambda queue: None),

@@ -10,8 +10,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from millrace.errors import read_details
 from server import errors
+from server.db.error_facts import facts_for_log
 from server.errors import FieldViolation, InvalidArgument, ResourceExhausted, Unauthenticated
-from server.rpc.failures import facts_for_log, outcome_of_exception
+from server.rpc.failures import outcome_of_exception
 from server.rpc.status import outcome_of
 
 

@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("jobs", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("entry_id", name="pk_job_ledger"),
         sa.CheckConstraint("kind IN ('ENQUEUED', 'FINISHED', 'REOPENED', 'PRUNED')", name="kind"),
+        sa.CheckConstraint("jobs > 0", name="jobs"),
     )
     op.create_index("ix_job_ledger_hour", "job_ledger", ["hour"])
     op.create_table(
@@ -131,6 +132,7 @@ def _create_jobs() -> None:
         ["queue", "finished_at"],
         postgresql_where=sa.text("finished_at IS NOT NULL"),
     )
+    op.create_index("ix_jobs_queue", "jobs", ["queue", "job_id"])
     op.create_index("ix_jobs_state", "jobs", ["state", "job_id"])
     op.create_index("ix_jobs_task", "jobs", ["task", "job_id"])
 
