@@ -9,10 +9,12 @@ from typing import TypeVar
 
 import click
 import uvloop
+from dotenv import load_dotenv
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.db.engine import make_engine
+from server.environment import env_file
 from server.jobs.balance_table import table, verdict
 from server.jobs.ping import PingLost, ping
 from server.jobs.prove import prove
@@ -35,6 +37,8 @@ _dsn = click.option(
 @click.group()
 def main() -> None:
     """What can be asked of the job queue."""
+    if (path := env_file()) is not None:
+        load_dotenv(path)
 
 
 @main.command("prove")

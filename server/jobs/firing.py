@@ -38,6 +38,11 @@ _MEET = text("""
         WHERE job_schedules.last_due_at > excluded.last_due_at + interval '1 hour'
 """).bindparams(bindparam("now", type_=_INSTANT), bindparam("names", type_=ARRAY(Text)))
 
+# Only a clock that was wrong can have skipped what is still to come.
+_UNSKIP = text("""
+    DELETE FROM job_schedule_runs WHERE name = ANY(:names) AND outcome = 'SKIPPED' AND due_at > :now
+""").bindparams(bindparam("now", type_=_INSTANT), bindparam("names", type_=ARRAY(Text)))
+
 _DECIDED = text(
     "SELECT name, last_due_at FROM job_schedules WHERE name = ANY(:names)"
 ).bindparams(bindparam("names", type_=ARRAY(Text)))  # fmt: skip
@@ -136,6 +141,7 @@ class ScheduleFiring:
             return
         async with self._sessions.begin() as session:
             await session.execute(_MEET, {"names": unknown, "now": now})
+            await session.execute(_UNSKIP, {"names": unknown, "now": now})
             decided = (await session.execute(_DECIDED, {"names": unknown})).all()
         for name, last_due_at in decided:
             self._next[name] = self._schedules[name].next_after(last_due_at)

@@ -209,3 +209,45 @@ async def test_history_keeps_the_newest_turns(
         "SELECT jsonb_array_length(history), history->49->>'attempt', history->0->>'attempt' FROM jobs",
     )
     assert found == [(50, "53", "4")]
+
+
+async def test_a_new_run_shows_nothing_of_the_last_ones_progress(
+    engine: AsyncEngine, sessions: Sessions, jobs: Jobs, execution: JobExecution
+) -> None:
+    """What an earlier attempt came to says nothing of this one."""
+    await enqueue(sessions, jobs, "one")
+    (job,) = await execution.claim("default", 1)
+    await execution.save_progress(job, done=900, total=1000, note="sending", log=["far"])
+    await execution.release([job])
+    await execution.claim("default", 1)
+    found = await rows(
+        engine, "SELECT progress_done, progress_total, progress_note, jsonb_array_length(log) FROM jobs"
+    )
+    assert found == [(None, None, None, 1)]
+
+
+async def test_lines_and_notes_are_cut(
+    engine: AsyncEngine, sessions: Sessions, jobs: Jobs, execution: JobExecution
+) -> None:
+    """A talkative handler cannot make its job too large to be shown."""
+    await enqueue(sessions, jobs, "one")
+    (job,) = await execution.claim("default", 1)
+    await execution.save_progress(job, done=1, total=None, note="n" * 9_000, log=["l" * 9_000])
+    found = await rows(engine, "SELECT length(progress_note), length(log->0->>'line') FROM jobs")
+    assert found == [(200, 2_000)]
+
+
+async def test_a_locked_job_keeps_no_other_from_being_renewed(
+    engine: AsyncEngine, sessions: Sessions, jobs: Jobs, execution: JobExecution
+) -> None:
+    """Somebody who holds one row does not make a worker lose all its jobs; the held one stays its own too."""
+    await enqueue(sessions, jobs, "one", "two")
+    claimed = await execution.claim("default", 2)
+    await execute(engine, "UPDATE jobs SET lease_until = clock_timestamp()")
+    async with engine.begin() as other:
+        await other.execute(text("SELECT FROM jobs WHERE payload->>'to' = 'one' FOR UPDATE"))
+        async with asyncio.timeout(2):
+            beat = await execution.renew(claimed)
+    assert beat.kept == {job.job_id for job in claimed}
+    renewed = "SELECT payload->>'to' FROM jobs WHERE lease_until > clock_timestamp()"
+    assert await rows(engine, renewed) == [("two",)]

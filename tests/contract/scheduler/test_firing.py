@@ -171,3 +171,25 @@ async def test_a_scheduler_ticks_through_simulated_time(
 
     assert [each.acting for each in schedulers] == [True, False]
     assert await rows(connection, JOBS) == [(3,)]
+
+
+async def test_a_backlog_makes_no_other_schedule_late(firing: Any) -> None:
+    """While one makes up for two weeks, another that is due now is fired in the same round."""
+    subject = firing(
+        schedule("* * * * *", missed=Missed.ALL, name="busy"),
+        schedule("0 12 * * *", missed=Missed.SKIP, name="noon"),
+    )
+    await subject.fire_due(START)
+    done = await subject.fire_due(START + timedelta(days=14, hours=12))
+    assert done.fired["busy"] > 0
+    assert done.fired["noon"] == 1
+
+
+async def test_a_clock_that_was_wrong_stops_no_schedule(connection: AsyncConnection, firing: Any) -> None:
+    """After a year ahead and back, a schedule goes on from where the clock is right again."""
+    subject = firing(schedule("0 * * * *"))
+    await subject.fire_due(START)
+    await subject.fire_due(START + timedelta(days=365))
+    await subject.fire_due(START + MINUTE)
+    done = await subject.fire_due(START + HOUR)
+    assert done.fired.total() == 1

@@ -6,6 +6,7 @@ import asyncio
 import sys
 import uuid
 
+import asyncpg
 from sqlalchemy import text
 
 from millrace.streams.ids import new_id_bytes
@@ -101,3 +102,23 @@ async def test_ping_without_a_worker_fails(postgres_dsn: str, redis_url: str, re
     code, _, complained = await run_ping(postgres_dsn, redis_url, redis_prefix, "--timeout", "0.5")
     assert code == 1
     assert "READY after 0.5 s: is a worker serving critical?" in complained
+
+
+async def test_ping_of_a_paused_queue_says_so(postgres_dsn: str, redis_url: str, redis_prefix: str) -> None:
+    """It names who paused the queue, instead of asking for a worker."""
+    connection = await asyncpg.connect(postgres_dsn)
+    await connection.execute("INSERT INTO job_queues VALUES ('default', now(), 'ada')")
+    await connection.close()
+    code, _, complained = await run_ping(
+        postgres_dsn, redis_url, redis_prefix, "--queue", "default", "--timeout", "0.5"
+    )
+    assert code == 1
+    assert "ada paused default" in complained
+
+
+async def test_ping_of_no_redis_address_is_refused(postgres_dsn: str, redis_prefix: str) -> None:
+    """A wrong address is said in a line, and nothing is enqueued."""
+    code, _, complained = await run_ping(postgres_dsn, "garbage", redis_prefix)
+    assert code == 2
+    assert "MILLRACE_REDIS_URL" in complained
+    assert "Traceback" not in complained

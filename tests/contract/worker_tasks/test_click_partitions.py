@@ -82,3 +82,15 @@ async def test_drain_outlives_a_day_that_is_dropped(
         assert await postgres.fetchval("SELECT count(*) FROM clicks") == 0
         assert (await writer.write(late[20:])).inserted == 20
     assert await postgres.fetchval("SELECT count(*) FROM clicks") == 20
+
+
+async def test_a_worker_whose_clock_is_ahead_drops_nothing(
+    turn: Turn, postgres: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL says what day it is: a wrong clock beside it must not cost a day of clicks."""
+    await Partitions().ensure(postgres, [today()])
+    ahead = time.time_ns() + 420 * 86_400 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: ahead)
+    monkeypatch.setattr(time, "time", lambda: ahead / 10**9)
+    done = await turn.run(KEEP_CLICK_PARTITIONS, ClickPartitionUpkeep())
+    assert done == {"made": 3, "dropped": 0}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tenacity.wait import wait_fixed
 
-from server.jobs.tasks import MalformedPayload, PermanentFailure, RetryPolicy, Task, UnknownVersion
+from server.jobs.tasks import MalformedPayload, PermanentFailure, Postponed, RetryPolicy, Task, UnknownVersion
 
 
 class Resize(msgspec.Struct):
@@ -115,3 +115,45 @@ def test_a_permanent_failure_is_known() -> None:
     assert policy.is_permanent(KeyError("gone"))
     assert policy.is_permanent(PermanentFailure("never"))
     assert not policy.is_permanent(OSError("later"))
+
+
+class Reading(msgspec.Struct):
+    """A payload with a number in it."""
+
+    value: float
+    parts: list[Any] = []
+
+
+READING = Task("test.reading", Reading)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_json_cannot_hold_is_refused_at_once(value: float) -> None:
+    """What a worker could not read back is the caller's error, not a dead job."""
+    with pytest.raises(MalformedPayload):
+        READING.encode(Reading(value))
+
+
+def nested(levels: int) -> list[Any]:
+    return [nested(levels - 1)] if levels else []
+
+
+def test_what_could_not_be_shown_is_refused() -> None:
+    """Thirty-two levels are stored, one more is not."""
+    READING.encode(Reading(1.0, nested(30)))
+    with pytest.raises(MalformedPayload, match="levels"):
+        READING.encode(Reading(1.0, nested(31)))
+
+
+@pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan"), 1e13])
+def test_a_job_is_postponed_by_a_year_at_most(seconds: float) -> None:
+    """A handler that asks for anything else has failed."""
+    with pytest.raises(ValueError, match="postponed"):
+        Postponed(seconds, "later")
+
+
+def test_an_upgrade_that_stumbles_refuses_the_payload() -> None:
+    """Whatever an upgrade raises, it is the payload that could not be read."""
+    task = Task("test.shaped", Reading, version=2, upgrades={1: lambda payload: payload["value"].strip()})
+    with pytest.raises(MalformedPayload, match="strip"):
+        task.decode(1, {"value": 1})

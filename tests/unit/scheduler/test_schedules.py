@@ -116,3 +116,11 @@ def test_a_name_is_given_once() -> None:
     """Two schedules of one name would share their due times."""
     with pytest.raises(ValueError, match="called it"):
         by_name([schedule("0 1 * * *"), schedule("0 2 * * *")])
+
+
+def test_fixed_times_with_seconds_need_utc() -> None:
+    """cronsim knows what clock changes mean for five fields only; such a time might never come."""
+    with pytest.raises(ValueError, match="six fields"):
+        Schedule("it", "0 30 2 * * *", TASK, Nothing(), zone="Europe/Berlin")
+    Schedule("it", "0 30 2 * * *", TASK, Nothing())
+    Schedule("it", "30 * * * * *", TASK, Nothing(), zone="Europe/Berlin")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import NoReturn
@@ -42,3 +43,9 @@ def note_pid_and_hang(file: Path) -> None:
     partial.write_text(str(os.getpid()))
     partial.rename(file)
     time.sleep(600)
+
+
+def run_program(file: Path) -> None:
+    program = subprocess.Popen(["sleep", "60"])
+    file.write_text(str(program.pid))
+    program.wait()

@@ -79,7 +79,7 @@ async def test_leaving_kills(tmp_path: Path) -> None:
 
 async def _pid_in(file: Path) -> int:
     async with asyncio.timeout(20):
-        while not file.exists():
+        while not (file.exists() and file.read_text()):
             await asyncio.sleep(0.01)
     return int(file.read_text())
 
@@ -90,3 +90,24 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+async def test_a_call_that_is_over_is_not_killed(subject: ProcessSlots) -> None:
+    """Given up in the moment of its answer, a call leaves its process to the next one."""
+    for _ in range(20):
+        call = asyncio.ensure_future(subject.run(calls.own_pid))
+        await asyncio.sleep(0.001)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        assert await subject.run(calls.add, 1, 2) == 3
+
+
+async def test_what_a_call_started_ends_with_it(subject: ProcessSlots, tmp_path: Path) -> None:
+    """A program that a given-up call runs is killed as well."""
+    call = asyncio.ensure_future(subject.run(calls.run_program, tmp_path / "pid"))
+    program = await _pid_in(tmp_path / "pid")
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    async with asyncio.timeout(5):
+        while _runs(program):
+            await asyncio.sleep(0.01)

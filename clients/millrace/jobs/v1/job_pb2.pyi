@@ -118,7 +118,7 @@ class Job(_message.Message):
     worker: _builtins.str
     """The worker that has or had the job last. Unset: none yet."""
     error: _builtins.str
-    """Why the latest run ended as it did, in a line. Unset when it ended well."""
+    """Why the latest run ended as it did, briefly. Unset when it ended well."""
     request_id: _builtins.str
     """The request in which the job was promised. Unset: none."""
     traceback: _builtins.str

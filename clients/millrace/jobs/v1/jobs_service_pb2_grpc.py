@@ -123,8 +123,9 @@ class JobsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetryDeadJobs(self, request, context):
-        """Makes DEAD jobs READY again, the oldest first, at most `limit` in one call. INVALID_ARGUMENT (INVALID_FIELD) naming the part of an
-        edited payload that the task would not understand.
+        """Makes DEAD jobs READY again, the oldest first, at most `limit` in one call.
+        INVALID_ARGUMENT (INVALID_FIELD) naming the part of an edited payload that
+        the task would not understand.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,8 +42,9 @@ class JobsServiceStub:
     when it is DONE or DEAD; NOT_FOUND (JOB_NOT_FOUND) when there is none.
     """
     RetryDeadJobs: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.RetryDeadJobsRequest, _jobs_service_pb2.RetryDeadJobsResponse]
-    """Makes DEAD jobs READY again, the oldest first, at most `limit` in one call. INVALID_ARGUMENT (INVALID_FIELD) naming the part of an
-    edited payload that the task would not understand.
+    """Makes DEAD jobs READY again, the oldest first, at most `limit` in one call.
+    INVALID_ARGUMENT (INVALID_FIELD) naming the part of an edited payload that
+    the task would not understand.
     """
     ListQueues: _aio.UnaryUnaryMultiCallable[_jobs_service_pb2.ListQueuesRequest, _jobs_service_pb2.ListQueuesResponse]
     """Lists every queue with its figures."""
@@ -113,8 +114,9 @@ class JobsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _jobs_service_pb2.RetryDeadJobsRequest,
         context: _aio.ServicerContext[_jobs_service_pb2.RetryDeadJobsRequest, _abc.Awaitable[_jobs_service_pb2.RetryDeadJobsResponse]],
     ) -> _abc.Awaitable[_jobs_service_pb2.RetryDeadJobsResponse]:
-        """Makes DEAD jobs READY again, the oldest first, at most `limit` in one call. INVALID_ARGUMENT (INVALID_FIELD) naming the part of an
-        edited payload that the task would not understand.
+        """Makes DEAD jobs READY again, the oldest first, at most `limit` in one call.
+        INVALID_ARGUMENT (INVALID_FIELD) naming the part of an edited payload that
+        the task would not understand.
         """
 
     @_abc_1.abstractmethod

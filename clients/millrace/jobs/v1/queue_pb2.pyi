@@ -57,7 +57,7 @@ class Queue(_message.Message):
 
     @_builtins.property
     def wait_seconds(self) -> Global___QueuePercentiles:
-        """Seconds from being due to starting, of jobs finished within the last hour
+        """Seconds from being due to starting, of jobs DONE or DEAD within the last hour
         (the newest 10,000). Unset: none.
         """
 

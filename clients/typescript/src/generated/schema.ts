@@ -874,7 +874,7 @@ export interface components {
              * @description When an operator asked to stop the run. Unset: nobody did.
              */
             cancelRequestedAt?: string;
-            /** @description Why the latest run ended as it did, in a line. Unset when it ended well. */
+            /** @description Why the latest run ended as it did, briefly. Unset when it ended well. */
             error?: string;
             /** @description How far the work is. Unset: the task does not tell. */
             progress?: components["schemas"]["JobProgress"];
@@ -1491,7 +1491,7 @@ export interface components {
             throughputPerSecond: number | ("NaN" | "Infinity" | "-Infinity");
             /** @description The share of runs that failed, 0 to 1, among those that ended within the last hour (of the newest 10,000 jobs). Unset: none ended. */
             failureRate?: number | ("NaN" | "Infinity" | "-Infinity");
-            /** @description Seconds from being due to starting, of jobs finished within the last hour (the newest 10,000). Unset: none. */
+            /** @description Seconds from being due to starting, of jobs DONE or DEAD within the last hour (the newest 10,000). Unset: none. */
             waitSeconds?: components["schemas"]["QueuePercentiles"];
             /** @description Seconds that the last run took, of the same jobs. Unset: none. */
             runSeconds?: components["schemas"]["QueuePercentiles"];
