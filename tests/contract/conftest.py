@@ -1,7 +1,9 @@
 """A server of this process on a free port, over the real PostgreSQL and Valkey of the session."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
+from functools import partialmethod
+from socketserver import BaseServer
 
 import grpc
 import pytest
@@ -19,6 +21,14 @@ from server.settings import Settings
 Mint = Callable[..., str]
 
 SECRETS = SecretStr("test:a-secret-of-these-tests-and-nobody-else")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_metrics_end() -> Iterator[None]:
+    """Lets the metrics endpoints of tests end at once; they look for a wish to stop only twice a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseServer, "serve_forever", partialmethod(BaseServer.serve_forever, 0.02))
+        yield
 
 
 @pytest.fixture

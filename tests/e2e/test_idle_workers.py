@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.stack import Stack, descendants
 
 KINDS = ("worker", "scheduler")
-WATCHED_SECONDS = 10.0
+WATCHED_SECONDS = 6.0
 # What is meant is one percent. Other tests share this machine, and cold caches make the same work dearer.
 MOST_PERCENT_OF_A_CORE = 2.0
 _UTIME, _STIME, _CHILDREN_UTIME, _CHILDREN_STIME = (
