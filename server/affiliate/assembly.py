@@ -2,7 +2,6 @@
 
 from millrace.streams.keys import StreamKeys
 from millrace.streams.redis_pipe import PipeliningRedis
-from server.affiliate.freshness import ClickFreshness
 from server.affiliate.publishing import SnapshotPublisher
 from server.affiliate.service.link_creation import FindSlug, LinkCreation
 from server.affiliate.service.links import LinkService
@@ -15,6 +14,7 @@ from server.db.engine import Sessions
 from server.jobs.enqueueing import Jobs
 from server.rpc.pages import PageTokens
 from server.rpc.validation import ContractRules
+from server.streams.freshness import StreamFreshness
 
 
 def build_affiliate(
@@ -45,7 +45,9 @@ def build_affiliate(
         links=LinkService(
             sessions, publisher=publisher, jobs=jobs, find_slug=find_slug, public_url=public_url
         ),
-        statistics=StatisticsService(sessions, complete_until=ClickFreshness(redis, keys).complete_until),
+        statistics=StatisticsService(
+            sessions, complete_until=StreamFreshness(redis, keys.all_clicks()).complete_until
+        ),
         page_tokens=page_tokens,
         rules=rules,
         public_url=public_url,

@@ -27,6 +27,3 @@ LINK_CLICK_ROLLUPS: Final = "link_click_rollups"
 ROLLUP_COLUMNS: Final = ("link_id", "bucket_start", "human_clicks", "unique_clicks", "bot_clicks")
 # A quarter of an hour divides every time zone's offset, so days are exact in all of them.
 ROLLUP_BUCKET_SECONDS: Final = 900
-
-STREAM_DEAD_LETTERS: Final = "stream_dead_letters"
-DEAD_LETTER_COLUMNS: Final = ("stream", "entry_id", "reason", "detail", "record", "died_at")

@@ -1,4 +1,4 @@
-"""Clicks as rows: the raw table, its rollups, the dead letters, and what statistics ask of the rollups.
+"""Clicks as rows: the raw table, its rollups, and what statistics ask of the rollups.
 
 Nothing here writes them; the drain does. Days' partitions of `clicks` are the matter of `click_partitions`.
 """
@@ -32,7 +32,6 @@ from server.affiliate.click_columns import (
     CLICKS,
     LINK_CLICK_ROLLUPS,
     ROLLUP_BUCKET_SECONDS,
-    STREAM_DEAD_LETTERS,
 )
 from server.db.metadata import Base
 
@@ -67,18 +66,6 @@ link_click_rollups = Table(
     Column("unique_clicks", BigInteger, nullable=False),
     Column("bot_clicks", BigInteger, nullable=False),
     postgresql_with={"fillfactor": 70},
-)
-
-# Stream records that can never become rows, whole, with the reason.
-stream_dead_letters = Table(
-    STREAM_DEAD_LETTERS,
-    Base.metadata,
-    Column("stream", Text, primary_key=True),
-    Column("entry_id", Text, primary_key=True),
-    Column("reason", Text, nullable=False),
-    Column("detail", Text, nullable=False),
-    Column("record", LargeBinary, nullable=False),
-    Column("died_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
 

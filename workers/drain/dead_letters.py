@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from server.affiliate.click_columns import STREAM_DEAD_LETTERS
+from server.streams.dead_letter_columns import STREAM_DEAD_LETTERS
 
 _DETAIL_MAX_CHARACTERS: Final = 500
 

@@ -21,8 +21,8 @@ MAX_SHARDS: Final = 100
 class StreamKeys:
     """Names the keys of one deployment, as bytes ready to send.
 
-    Keys of one shard share the hash tag ``{cNN}``, so that one function call touches one cluster slot.
-    Changing ``shards`` moves links to other shards: drain the streams first.
+    Keys of one shard share a hash tag, ``{cNN}`` for clicks, ``{eNN}`` for events, so that one function call
+    touches one cluster slot. Changing ``shards`` moves links and sessions to others: drain the streams first.
     """
 
     def __init__(self, prefix: str = "mr", shards: int = 1) -> None:
@@ -37,6 +37,11 @@ class StreamKeys:
         self._clicks = [tag + b":clicks" for tag in tags]
         self._seen = [tag + b":s:%d:%d" for tag in tags]
         self._live = [tag + b":live:%d" for tag in tags]
+        event_tags = [f"{prefix}:{{e{shard:02d}}}".encode() for shard in range(shards)]
+        self._events = [tag + b":events" for tag in event_tags]
+        self._events_seen = [tag + b":s:%d:%d" for tag in event_tags]
+        self._events_live = [tag + b":live:%d" for tag in event_tags]
+        self._rates = f"{prefix}:rate:".encode()
         self._link = f"{prefix}:link:".encode()
         self._wakeups = f"{prefix}:{{jobs}}:wake:".encode()
 
@@ -58,6 +63,34 @@ class StreamKeys:
     def live(self, shard: int, hour: int) -> bytes:
         """The hash of live counters of a UTC hour (hours since 1970)."""
         return self._live[shard] % hour
+
+    def all_clicks(self) -> list[bytes]:
+        """The click streams of all shards."""
+        return list(self._clicks)
+
+    def event_shard_of(self, session_id: str) -> int:
+        """The shard of a session's events: CRC16 of its id in UTF-8, modulo shards."""
+        return 0 if self.shards == 1 else crc_hqx(session_id.encode(), 0) % self.shards
+
+    def events(self, shard: int) -> bytes:
+        """The event stream of a shard."""
+        return self._events[shard]
+
+    def all_events(self) -> list[bytes]:
+        """The event streams of all shards."""
+        return list(self._events)
+
+    def events_seen(self, shard: int, day: int, bucket: int) -> bytes:
+        """The hash of client ids of events seen on a UTC day; days and buckets as in `seen`."""
+        return self._events_seen[shard] % (day, bucket % self._buckets_per_shard)
+
+    def events_live(self, shard: int, hour: int) -> bytes:
+        """The hash of live counters of events that occurred in a UTC hour (hours since 1970)."""
+        return self._events_live[shard] % hour
+
+    def rate(self, caller: bytes) -> bytes:
+        """The rate limit's state of a caller, by whatever stands for it."""
+        return self._rates + caller.hex().encode()
 
     def link(self, code: str) -> bytes:
         """The published snapshot of a link, by its normalised code. Untagged: links spread over all slots."""

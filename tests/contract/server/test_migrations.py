@@ -8,9 +8,11 @@ from sqlalchemy import Connection
 
 import server.affiliate.clicks
 import server.affiliate.models
+import server.analytics.models
 import server.audit
 import server.catalog.models
-import server.jobs.models  # noqa: F401 - the tables register themselves
+import server.jobs.models
+import server.streams.models  # noqa: F401 - the tables register themselves
 from server.db.engine import make_engine
 from server.db.metadata import Base
 from server.db.migrations import current_head, upgrade

@@ -1,30 +1,29 @@
-"""Until when clicks are counted: the drain deletes an entry once its click is in PostgreSQL."""
+"""Until when a stream's records are counted: the drain deletes an entry once its rows are in PostgreSQL."""
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from millrace.streams.keys import StreamKeys
 from millrace.streams.redis_pipe import PipeliningRedis, RedisFailure
 
 
-class ClickFreshness:
-    """Constructor: the process's pipelining client and its key names."""
+class StreamFreshness:
+    """Constructor: the process's pipelining client and the streams in question."""
 
-    def __init__(self, redis: PipeliningRedis, keys: StreamKeys) -> None:
+    def __init__(self, redis: PipeliningRedis, streams: Sequence[bytes]) -> None:
         self._redis = redis
-        self._keys = keys
+        self._streams = streams
 
     async def complete_until(self) -> datetime | None:
-        """The instant before which every recorded click is in PostgreSQL; None when Redis cannot say.
+        """The instant before which every record is in PostgreSQL; None when Redis cannot say.
 
         Ask before reading the counts: then they hold at least what this promises.
         """
         now_ms = time.time_ns() // 1_000_000
         try:
             waiting = [
-                await self._redis.execute("XRANGE", self._keys.clicks(shard), "-", "+", "COUNT", 1)
-                for shard in range(self._keys.shards)
+                await self._redis.execute("XRANGE", stream, "-", "+", "COUNT", 1) for stream in self._streams
             ]
         except RedisFailure:
             return None
