@@ -18,8 +18,17 @@ setup: ## make .venv from requirements.lock
 run: setup ## start the whole system with its backing services; Ctrl-C stops it
 	@exec $(PYTHON) -m server.standalone
 
-test: setup ## run every test against real services
+# Tests that measure no time: two at once. What is not named here runs alone.
+AT_ONCE := tests/unit $(addprefix tests/contract/,affiliate catalog clients gateway_tool jobs jobs_service \
+  scheduler server worker_tasks workers)
+
+test: setup ## run every test against real services (TESTS=tests/unit: only those)
+ifdef TESTS
 	$(PYTHON) -m pytest $(TESTS)
+else
+	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile $(AT_ONCE)
+	$(PYTHON) -m pytest $(addprefix --ignore=,$(AT_ONCE))
+endif
 
 chaos: setup ## kill and restart processes many times under load (ROUNDS=10), compare ledgers and answers
 	MILLRACE_CHAOS_ROUNDS=$(or $(ROUNDS),10) $(PYTHON) -m pytest tests/e2e/test_faults.py \

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ OLD_SECRET = "the-secret-before-that-long-enough-too"
 KEYS = parse_signing_keys(SecretStr(f"new:{SECRET},old:{OLD_SECRET}"))
 MINTER = TokenMinter(KEYS, issuer="millrace", audience="millrace")
 SUBJECT = TokenVerifier(KEYS, issuer="millrace", audience="millrace")
-PARTNER = str(uuid.uuid4())
+PARTNER = "0199e6f0-7c2a-7d5e-8b1c-2f3a4b5c6d7e"
 
 
 def claims(**changes: Any) -> dict[str, Any]:

@@ -102,6 +102,7 @@ def test_a_click_from_the_future_is_refused_beyond_the_skew() -> None:
         "\ud800",
         "\x00",
     ],
+    ids=range(11),  # the values differ from run to run, the tests' names must not
 )
 def test_near_misses_are_malformed(value: str) -> None:
     """Padding, white space, other alphabets and cuts are not the one spelling."""
