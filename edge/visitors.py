@@ -53,6 +53,14 @@ class VisitorHashes:
             visitor.digest(), now[0] << 8 | now[1], now[2:], before[0] << 8 | before[1], before[2:]
         )
 
+    def visitor(self, network: bytes, day: int) -> bytes:
+        """Return the 8 bytes that stand for this visitor on `day`, as in its marks."""
+        if day != self._day:
+            self._take_keys(day)
+        visitor = self._visitor.copy()
+        visitor.update(network)
+        return visitor.digest()
+
     def _take_keys(self, day: int) -> None:
         self._day = day
         today, yesterday = self._key_of(day), self._key_of(day - 1)

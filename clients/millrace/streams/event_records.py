@@ -15,7 +15,8 @@ from millrace.streams.ids import id_time_ms
 from millrace.streams.records import CountryCode, Id, MalformedRecord, UnknownVersion
 
 VERSION: Final = 1
-# Pieces in one record: more of a request go into a second one, so that an entry is never large.
+# Pieces and bytes in one record: more of a request go into a second one, so that an entry is never large.
+# functions.lua names the same.
 MAX_PIECES: Final = 100
 MAX_RECORD_BYTES: Final = 65_536
 
@@ -29,6 +30,7 @@ _CLAMPED: Final = 0x02
 # Version byte, an array of two, a binary of 16 bytes.
 _HEAD: Final = bytes((VERSION, 0x92, 0xC4, 16))
 _ARRAY_16: Final = 0xDC  # functions.lua writes the same byte; change both together
+_COUNT_BYTES: Final = 3
 
 
 class StreamEvent(msgspec.Struct, frozen=True, gc=False):
@@ -113,6 +115,25 @@ def encode_piece(event: StreamEvent, place: int | None) -> bytes:
 def join_record(head: bytes, pieces: Sequence[bytes]) -> bytes:
     """The whole record; at least one piece, at most MAX_PIECES."""
     return b"".join((head, bytes((_ARRAY_16,)), len(pieces).to_bytes(2, "big"), *pieces))
+
+
+def join_records(head: bytes, pieces: Sequence[bytes]) -> list[bytes]:
+    """The pieces in as many records as their number and size demand; none for no pieces.
+
+    A piece that alone is larger than MAX_RECORD_BYTES has a record of its own.
+    """
+    size = len(head) + _COUNT_BYTES + sum(map(len, pieces))
+    if 0 < len(pieces) <= MAX_PIECES and size <= MAX_RECORD_BYTES:
+        return [join_record(head, pieces)]
+    records, first, size = [], 0, len(head) + _COUNT_BYTES
+    for place, piece in enumerate(pieces):
+        if place > first and (place - first == MAX_PIECES or size + len(piece) > MAX_RECORD_BYTES):
+            records.append(join_record(head, pieces[first:place]))
+            first, size = place, len(head) + _COUNT_BYTES
+        size += len(piece)
+    if first < len(pieces):
+        records.append(join_record(head, pieces[first:]))
+    return records
 
 
 def decode_events(record: bytes) -> list[StreamEvent]:

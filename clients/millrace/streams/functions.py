@@ -9,7 +9,14 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Protocol
 
+# What each expects and answers is written above it in functions.lua.
 CLICK: Final = "mr_click"
+REPLAY_CLICK: Final = "mr_replay_click"
+EVENTS: Final = "mr_events"
+EVENTS_ONCE: Final = "mr_events_once"
+REPLAY_EVENTS: Final = "mr_replay_events"
+RATE: Final = "mr_rate"
+RESTATE: Final = "mr_restate_live"
 PUBLISH_LINK: Final = "mr_publish_link"
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
+from binascii import unhexlify
 from secrets import token_bytes
 from typing import Final
 
 from uuid_utils import uuid7
-
-_CANONICAL: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 _MAX_TIME_MS: Final = (1 << 48) - 1
 
@@ -41,10 +39,12 @@ def id_bytes(text: str) -> bytes:
 
     Raises ValueError for all else, also for the braced, hyphenless and URN forms that ``uuid.UUID`` takes.
     """
-    lowered = text.lower()
-    if _CANONICAL.fullmatch(lowered) is None:
-        raise ValueError("not a UUID in its canonical form")
-    return bytes.fromhex(lowered.replace("-", ""))
+    if len(text) == 36 and text[8] == text[13] == text[18] == text[23] == "-":
+        digits = text.replace("-", "")
+        # Shorter, and there was a hyphen too many. Unlike bytes.fromhex, unhexlify allows no spaces.
+        if len(digits) == 32:
+            return unhexlify(digits)
+    raise ValueError("not a UUID in its canonical form")
 
 
 def id_time_ms(value: bytes) -> int:

@@ -84,6 +84,12 @@ class StreamKeys:
         """The hash of client ids of events seen on a UTC day; days and buckets as in `seen`."""
         return self._events_seen[shard] % (day, bucket % self._buckets_per_shard)
 
+    def events_seen_since(self, shard: int, day: int, bucket: int) -> tuple[bytes, bytes]:
+        """The hash of that day, and the one of the day before."""
+        bucket %= self._buckets_per_shard
+        seen = self._events_seen[shard]
+        return seen % (day, bucket), seen % (day - 1, bucket)
+
     def events_live(self, shard: int, hour: int) -> bytes:
         """The hash of live counters of events that occurred in a UTC hour (hours since 1970)."""
         return self._events_live[shard] % hour

@@ -169,14 +169,14 @@ async def test_bots_are_recorded_but_never_deduped(redis: PipeliningRedis, keys:
     assert await live_of(redis, keys, bot) == {"b": 3, "h": 1, "u": 1}
 
 
-@pytest.mark.parametrize("hours_off", [-25, -24, -1, 1, 24])
-async def test_a_call_for_another_hour_records_nothing(
-    redis: PipeliningRedis, keys: StreamKeys, hours_off: int
+@pytest.mark.parametrize("days_off", [-2, -1, 1])
+async def test_a_call_for_another_day_records_nothing(
+    redis: PipeliningRedis, keys: StreamKeys, days_off: int
 ) -> None:
     """Redis answers with its own day and hour, and leaves no trace."""
     visit = Visit()
     hour = await redis_minute(redis) // 60
-    answer = await visit.call(redis, keys, hour + hours_off)
+    answer = await visit.call(redis, keys, hour + 24 * days_off)
     assert answer in ([-1, hour // 24, hour], [-1, (hour + 1) // 24, hour + 1])
     assert await redis.execute("KEYS", keys.prefix + ":*") == []
 
@@ -189,14 +189,41 @@ async def test_the_answer_names_the_entry(redis: PipeliningRedis, keys: StreamKe
     assert answer == [1, entry_id]
 
 
-async def test_buckets_and_counters_expire_after_49_hours(redis: PipeliningRedis, keys: StreamKeys) -> None:
-    """Both get their expiry when they appear; the stream gets none."""
+@pytest.mark.parametrize("hours_ago", [-1, 0, 1, 30, 48])
+async def test_a_click_counts_live_in_its_own_minute(
+    redis: PipeliningRedis, keys: StreamKeys, hours_ago: int
+) -> None:
+    """The id's time decides, not Redis's, so that a closed hour says the same as the table."""
+    visit, minute = Visit(), await redis_minute(redis)
+    clicked = minute - 60 * hours_ago
+    assert (await visit.call(redis, keys, minute // 60, clicked))[0] == 1
+    live = keys.live(keys.shard_of(visit.link_id), clicked // 60)
+    flat = await redis.execute("HGETALL", live)
+    field = b"%d" % (clicked % 60)
+    assert dict(zip(flat[::2], flat[1::2], strict=True)) == {field + b"h": b"1", field + b"u": b"1"}
+
+
+@pytest.mark.parametrize("hours_ago", [50, 5_000, -50])
+async def test_a_click_far_from_now_is_recorded_but_not_counted_live(
+    redis: PipeliningRedis, keys: StreamKeys, hours_ago: int
+) -> None:
+    """Its counters would be gone before or after everybody else's."""
+    visit, minute = Visit(), await redis_minute(redis)
+    clicked = minute - 60 * hours_ago
+    assert (await visit.call(redis, keys, minute // 60, clicked))[0] == 1
+    assert await redis.execute("EXISTS", keys.live(keys.shard_of(visit.link_id), clicked // 60)) == 0
+    assert len(await stream_of(redis, keys, visit)) == 1
+
+
+async def test_buckets_and_counters_expire(redis: PipeliningRedis, keys: StreamKeys) -> None:
+    """A bucket 49 hours after it appeared, counters 49 hours after their hour's end, the stream never."""
     visit = Visit()
     await visit.record(redis, keys)
     minute = await redis_minute(redis)
     stream, today, _, live = visit.keys_of_call(keys, minute // 60)
     assert KEPT - 60 < await redis.execute("TTL", today) <= KEPT
-    assert KEPT - 60 < await redis.execute("TTL", live) <= KEPT
+    hour_ends = (minute // 60 + 1) * HOUR
+    assert await redis.execute("EXPIRETIME", live) == hour_ends + KEPT
     assert await redis.execute("TTL", stream) == -1
 
 

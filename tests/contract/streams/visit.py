@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from millrace.streams.functions import CLICK
+from millrace.streams.functions import CLICK, REPLAY_CLICK
 from millrace.streams.ids import id_time_ms, new_id_bytes
 from millrace.streams.keys import StreamKeys
 from millrace.streams.records import Click, encode_click
@@ -36,14 +36,14 @@ class Visit:
         """The field in the day's bucket."""
         return self.hash_on(day)[2:]
 
-    def keys_of_call(self, keys: StreamKeys, hour: int) -> list[bytes]:
-        """The four keys of the call."""
+    def keys_of_call(self, keys: StreamKeys, hour: int, live_hour: int | None = None) -> list[bytes]:
+        """The four keys of the call in that hour; the click's own is the same unless given."""
         day, shard = hour // 24, keys.shard_of(self.link_id)
         return [
             keys.clicks(shard),
             self.bucket(keys, day),
             self.bucket(keys, day - 1),
-            keys.live(shard, hour),
+            keys.live(shard, hour if live_hour is None else live_hour),
         ]
 
     def click(self) -> Click:
@@ -63,15 +63,47 @@ class Visit:
             country="DE",
         )
 
-    async def call(self, redis: PipeliningRedis, keys: StreamKeys, hour: int) -> list[Any]:
-        """One call for the given hour, whatever the hour really is; the function's raw answer."""
-        day = hour // 24
+    async def call(
+        self, redis: PipeliningRedis, keys: StreamKeys, hour: int, clicked_minute: int | None = None
+    ) -> list[Any]:
+        """One call for the given hour, whatever the hour really is; the function's raw answer.
+
+        `clicked_minute`: when the click says it happened, in minutes since 1970; now, unless given.
+        """
+        day, click = hour // 24, self.click()
+        minute = click.at_ms // 60_000 if clicked_minute is None else clicked_minute
         answer: list[Any] = await redis.fcall(
             CLICK,
-            self.keys_of_call(keys, hour),
-            [day, self.field_on(day), self.field_on(day - 1), encode_click(self.click()), int(self.human)],
+            self.keys_of_call(keys, hour, minute // 60),
+            [
+                day,
+                self.field_on(day),
+                self.field_on(day - 1),
+                encode_click(click),
+                int(self.human),
+                minute % 60,
+            ],
         )
         return answer
+
+    async def replay(self, redis: PipeliningRedis, keys: StreamKeys, clicked_minute: int) -> bool:
+        """Replays a click of that minute since 1970 from a spool and returns whether it was unique."""
+        day, shard = clicked_minute // MINUTES_A_DAY, keys.shard_of(self.link_id)
+        answer = await redis.fcall(
+            REPLAY_CLICK,
+            [
+                keys.clicks(shard),
+                *(self.bucket(keys, each) for each in (day, day - 1, day + 1)),
+                keys.live(shard, clicked_minute // 60),
+            ],
+            [
+                clicked_minute,
+                *(self.field_on(each) for each in (day, day - 1, day + 1)),
+                encode_click(self.click()),
+                int(self.human),
+            ],
+        )
+        return bool(answer[0])
 
     async def record(self, redis: PipeliningRedis, keys: StreamKeys) -> bool:
         """Records a click now and returns whether it was unique."""

@@ -21,6 +21,12 @@ def test_a_visitor_is_the_same_on_every_link_of_a_day(subject: VisitorHashes) ->
     assert (here.bucket_today, here.field_today) != (there.bucket_today, there.field_today)
 
 
+def test_a_visitor_alone_is_as_in_its_marks(subject: VisitorHashes) -> None:
+    """Whatever day was asked for before."""
+    for day in (20_000, 20_001, 20_000):
+        assert subject.visitor(ALICE, day) == subject.marks(LINK, ALICE, day).visitor
+
+
 def test_sizes_fit_the_stream_and_the_buckets(subject: VisitorHashes) -> None:
     """A visitor has 8 bytes, a mark a 16-bit bucket and a 7-byte field."""
     marks = subject.marks(LINK, ALICE, 20_000)

@@ -1,6 +1,6 @@
 """The clock that Redis corrects."""
 
-from edge.redis_clock import RedisClock
+from millrace.streams.redis_clock import RedisClock
 
 
 def test_it_is_our_clock_until_corrected() -> None:

@@ -1,4 +1,6 @@
-"""Keeps the edge's idea of the day and hour in step with Redis, whose time is the truth for counting."""
+"""Keeps a process's idea of the day and hour in step with Redis, whose time is the truth for counting."""
+
+from __future__ import annotations
 
 import time
 from collections.abc import Callable
