@@ -1,7 +1,5 @@
 """The composition root of the edge: opens what it needs, in order, and closes it in reverse."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
 
 import grpc
@@ -9,22 +7,29 @@ from aiohttp import web
 from google.protobuf.descriptor import MethodDescriptor
 
 from edge import classification
-from edge.bare_app import ADDRESSES, HEADS, METRICS, REQUEST_IDS, make_bare_app
+from edge.bare_app import ADDRESSES, CORS, HEADS, METRICS, REQUEST_IDS, make_bare_app
+from edge.connections import EVENTS_PATH
 from edge.cookies import ClickCookie
 from edge.documents import add_documents
 from edge.forwarding import forward_with_client
 from edge.front import Front
 from edge.health import Health
+from edge.ingestion.acceptance import Ingestion
+from edge.ingestion.callers import Callers
+from edge.ingestion.door import INGESTION, EventDoor, answer_events
+from edge.ingestion.origins import Origins
+from edge.ingestion.recorder import EventRecorder
 from edge.limits import USUAL_LIMITS, Limits
 from edge.link_resolver import LinkResolver
 from edge.lookup import FRESH_SECONDS, LinkLookup
+from edge.loop_lag import watch_loop
 from edge.metrics import MetricsServer
 from edge.read_only import read_only
 from edge.recording import ClickRecorder
 from edge.redirects import Redirects
-from edge.redis_clock import RedisClock
 from edge.rest.gateway import EVERY_PATH, USUAL_DEADLINE, Gateway
 from edge.settings import Settings
+from edge.storage import KEYS, PRESSURE, REDIS, SETTINGS, SPOOL, hold_redis, hold_spool, watch_streams
 from edge.translation import (
     GATEWAY,
     HEALTH,
@@ -35,27 +40,31 @@ from edge.translation import (
 )
 from edge.visitors import VisitorHashes
 from millrace.affiliate.v1 import affiliate_service_pb2
+from millrace.analytics.v1 import analytics_service_pb2
 from millrace.catalog.v1 import catalog_service_pb2
 from millrace.channel import open_channel
 from millrace.jobs.v1 import jobs_service_pb2
 from millrace.rpc.v1 import deadline_pb2
+from millrace.streams.event_writer import EventWriter
 from millrace.streams.keys import StreamKeys
 from millrace.streams.link_cache import LinkCache, MissCache
-from millrace.streams.redis_pipe import PipeliningRedis
+from millrace.streams.rate_limit import RateLimit
+from millrace.streams.redis_clock import RedisClock
 from millrace.streams.tracking_cookie import CookieSigner
 
 SERVICES = (
     affiliate_service_pb2.DESCRIPTOR.services_by_name["AffiliateService"],
+    analytics_service_pb2.DESCRIPTOR.services_by_name["AnalyticsService"],
     catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
     jobs_service_pb2.DESCRIPTOR.services_by_name["JobsService"],
 )
-LOOP_LAG_SECONDS = 0.5
 
-SETTINGS = web.AppKey("settings", Settings)
 LIMITS = web.AppKey("limits", Limits)
-REDIS = web.AppKey("redis", PipeliningRedis)
 CHANNEL = web.AppKey("channel", grpc.aio.Channel)
+CLOCK = web.AppKey("clock", RedisClock)
+HASHES = web.AppKey("hashes", VisitorHashes)
 REDIRECTS = web.AppKey("redirects", Redirects)
+EVENT_DOOR = web.AppKey("event_door", EventDoor)
 
 
 def make_app(settings: Settings, limits: Limits = USUAL_LIMITS) -> web.Application:
@@ -63,9 +72,25 @@ def make_app(settings: Settings, limits: Limits = USUAL_LIMITS) -> web.Applicati
     app = make_bare_app(trusted_proxies=settings.trusted_proxies, cors_origins=settings.cors_origins)
     app[SETTINGS] = settings
     app[LIMITS] = limits
-    app.cleanup_ctx.extend([serve_metrics, hold_redis, hold_channel, make_redirects, make_health, watch_loop])
+    app[KEYS] = StreamKeys(settings.redis_prefix, settings.stream_shards)
+    app[CLOCK] = RedisClock()
+    app[HASHES] = VisitorHashes(settings.visitor_secret.get_secret_value().encode())
+    app.cleanup_ctx.extend(
+        [
+            serve_metrics,
+            hold_redis,
+            hold_spool,
+            watch_streams,
+            hold_channel,
+            make_redirects,
+            make_ingestion,
+            make_health,
+            watch_loop,
+        ]
+    )
     app.router.add_route("*", "/healthz", read_only(answer_healthz))
     app.router.add_route("*", "/readyz", read_only(answer_readyz))
+    app.router.add_route("*", EVENTS_PATH, answer_events)
     add_documents(app, describe_interface)
     app.router.add_route("*", EVERY_PATH, translate)
     return app
@@ -79,7 +104,7 @@ def describe_interface() -> bytes:
 
 
 def make_front(app: web.Application, inner: web.Server) -> Front:
-    """Put the redirect in front of a started application."""
+    """Put the redirect and the door for events in front of a started application."""
     return Front(
         inner,
         app[REDIRECTS].answer,
@@ -88,6 +113,7 @@ def make_front(app: web.Application, inner: web.Server) -> Front:
         addresses=app[ADDRESSES],
         metrics=app[METRICS],
         max_connections_per_address=app[SETTINGS].max_connections_per_address,
+        take_events=app[EVENT_DOOR].answer,
         limits=app[LIMITS],
     )
 
@@ -98,18 +124,6 @@ async def serve_metrics(app: web.Application) -> AsyncIterator[None]:
         yield
         return
     with MetricsServer(app[METRICS], settings.metrics_host, settings.metrics_port):
-        yield
-
-
-async def hold_redis(app: web.Application) -> AsyncIterator[None]:
-    settings = app[SETTINGS]
-    url = settings.redis_url.get_secret_value()
-    async with await PipeliningRedis.open(url, timeout=settings.redis_timeout_seconds) as redis:
-        app[REDIS] = redis
-        gauge = app[METRICS].gauge
-        gauge("redis_connected", "1 while there is a connection to Redis", lambda: redis.is_connected)
-        gauge("redis_breaker_open", "1 while calls to Redis fail at once", lambda: redis.breaker_is_open)
-        gauge("redis_in_flight", "Commands whose reply has not arrived", lambda: redis.in_flight)
         yield
 
 
@@ -134,9 +148,8 @@ def declared_deadline(method: MethodDescriptor) -> float:
 
 
 async def make_redirects(app: web.Application) -> AsyncIterator[None]:
-    settings, metrics = app[SETTINGS], app[METRICS]
-    keys = StreamKeys(settings.redis_prefix, settings.stream_shards)
-    cache, clock = LinkCache(settings.link_cache_entries, ttl=FRESH_SECONDS), RedisClock()
+    settings, metrics, keys, clock = app[SETTINGS], app[METRICS], app[KEYS], app[CLOCK]
+    cache = LinkCache(settings.link_cache_entries, ttl=FRESH_SECONDS)
     token = settings.edge_token.get_secret_value() if settings.edge_token else None
     resolver = LinkResolver(app[CHANNEL], token)
     app[REDIRECTS] = Redirects(
@@ -151,8 +164,9 @@ async def make_redirects(app: web.Application) -> AsyncIterator[None]:
         recorder=ClickRecorder(
             redis=app[REDIS],
             keys=keys,
-            hashes=VisitorHashes(settings.visitor_secret.get_secret_value().encode()),
+            hashes=app[HASHES],
             clock=clock,
+            spool=app[SPOOL],
             metrics=metrics,
         ),
         cookie=ClickCookie(
@@ -174,6 +188,28 @@ async def make_redirects(app: web.Application) -> AsyncIterator[None]:
     yield
 
 
+async def make_ingestion(app: web.Application) -> AsyncIterator[None]:
+    settings, metrics, redis, keys = app[SETTINGS], app[METRICS], app[REDIS], app[KEYS]
+    app[INGESTION] = ingestion = Ingestion(
+        origins=Origins(settings.country_header),
+        callers=Callers(
+            addresses=app[ADDRESSES],
+            hashes=app[HASHES],
+            clock=app[CLOCK],
+            limit=RateLimit(redis, keys, settings.event_rate),
+        ),
+        recorder=EventRecorder(
+            writer=EventWriter(redis, keys, app[CLOCK]), spool=app[SPOOL], metrics=metrics
+        ),
+        pressure=app[PRESSURE],
+        metrics=metrics,
+    )
+    app[EVENT_DOOR] = EventDoor(
+        ingestion, heads=app[HEADS], request_ids=app[REQUEST_IDS], cors=app[CORS], metrics=metrics
+    )
+    yield
+
+
 async def make_health(app: web.Application) -> AsyncIterator[None]:
     redis, channel = app[REDIS], app[CHANNEL]
 
@@ -181,26 +217,11 @@ async def make_health(app: web.Application) -> AsyncIterator[None]:
         await redis.execute("PING")
         return "up"
 
-    heads = app[HEADS]
+    heads, pressure, spool = app[HEADS], app[PRESSURE], app[SPOOL]
     app[HEALTH] = Health(
-        {"redis": redis_state, "server": lambda: channel_state(channel)}, is_stopping=lambda: heads.closing
+        {"redis": redis_state, "server": lambda: channel_state(channel)},
+        is_stopping=lambda: heads.closing,
+        conditions={"streams": lambda: "full" if pressure.high else "up"},
+        notes={"spool": lambda: spool.state},
     )
     yield
-
-
-async def watch_loop(app: web.Application) -> AsyncIterator[None]:
-    """Measure how late the event loop wakes up: what every request on it waits in addition."""
-    lag = 0.0
-
-    async def measure() -> None:
-        nonlocal lag
-        while True:
-            due = time.monotonic() + LOOP_LAG_SECONDS
-            await asyncio.sleep(LOOP_LAG_SECONDS)
-            lag = max(0.0, time.monotonic() - due)
-
-    app[METRICS].gauge("loop_lag_seconds", "How late the event loop last woke up", lambda: lag)
-    watcher = asyncio.create_task(measure(), name="loop lag")
-    yield
-    watcher.cancel()
-    await asyncio.wait([watcher])

@@ -21,6 +21,7 @@ METRICS: Final = web.AppKey("metrics", EdgeMetrics)
 HEADS: Final = web.AppKey("heads", AnswerHeads)
 REQUEST_IDS: Final = web.AppKey("request_ids", RequestIds)
 ADDRESSES: Final = web.AppKey("addresses", ClientAddresses)
+CORS: Final = web.AppKey("cors", Cors)
 
 
 def make_bare_app(
@@ -41,7 +42,7 @@ def make_bare_app(
     app[REQUEST_IDS] = request_ids
     app[ADDRESSES] = ClientAddresses(trusted_proxies)
     app.on_response_prepare.append(finish_headers(heads))
-    cors = Cors(cors_origins)
+    app[CORS] = cors = Cors(cors_origins)
     if cors:
         app.on_response_prepare.append(cors.allow)
     return app

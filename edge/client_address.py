@@ -59,7 +59,7 @@ class ClientAddresses:
     def peer(self, address: str) -> Peer:
         """Judge the other end of a new connection; one without an address, as on a Unix socket, is nobody."""
         packed = packed_address(address)
-        return NOBODY if packed is None else Peer(packed, self._is_trusted(packed))
+        return NOBODY if packed is None else Peer(packed, self.is_trusted(packed))
 
     def client_of(self, peer: Peer, forwarded_for: Sequence[str]) -> bytes:
         """Return the packed address of the client, empty for nobody.
@@ -77,11 +77,12 @@ class ClientAddresses:
             if packed is None:
                 return client
             client = packed
-            if not self._is_trusted(client):
+            if not self.is_trusted(client):
                 return client
         return client
 
-    def _is_trusted(self, packed: bytes) -> bool:
+    def is_trusted(self, packed: bytes) -> bool:
+        """Whether a packed address is that of one of our own proxies."""
         number, length = int.from_bytes(packed), len(packed)
         for size, mask, network in self._trusted:  # noqa: SIM110 - a generator costs more than the comparison
             if size == length and number & mask == network:

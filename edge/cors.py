@@ -36,18 +36,13 @@ class Cors:
         """
         if not request.raw_path.startswith(PREFIX):
             return
-        if self._named:
-            _vary(response, hdrs.ORIGIN)
-        origin = request.headers.get(hdrs.ORIGIN)
-        if origin is None:
-            return
+        for name, value in self.permission(request.headers.get(hdrs.ORIGIN)).items():
+            if name == hdrs.VARY:
+                _vary(response, value)
+            else:
+                response.headers[name] = value
         headers = response.headers
-        if origin in self._named:
-            headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
-            headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
-        elif self._anyone:
-            headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = ANY_ORIGIN
-        else:
+        if hdrs.ACCESS_CONTROL_ALLOW_ORIGIN not in headers:
             return
         if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
             headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = headers.get(hdrs.ALLOW, "")
@@ -55,6 +50,27 @@ class Cors:
             headers[hdrs.ACCESS_CONTROL_MAX_AGE] = str(_REMEMBER_SECONDS)
         else:
             headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _ANSWER_HEADERS
+
+    def permission(self, origin: str | None) -> dict[str, str]:
+        """The headers that say who may read an answer; what stands under `Vary` already stays."""
+        headers: dict[str, str] = {}
+        if self._named:
+            headers[hdrs.VARY] = hdrs.ORIGIN
+        if origin is None:
+            return headers
+        if origin in self._named:
+            headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            headers[hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS] = "true"
+        elif self._anyone:
+            headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = ANY_ORIGIN
+        return headers
+
+    def lines(self, origin: str | None) -> str:
+        """The same for an answer that is framed by hand and is no preflight's: whole header lines."""
+        headers = self.permission(origin)
+        if hdrs.ACCESS_CONTROL_ALLOW_ORIGIN in headers:
+            headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _ANSWER_HEADERS
+        return "".join(f"{name}: {value}\r\n" for name, value in headers.items())
 
 
 def _vary(response: web.StreamResponse, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Decides, request by request, who answers: the redirect, the application, or nobody."""
+"""Decides, request by request, who answers: the redirect, the door for events, the application, or nobody."""
 
 import asyncio
 from collections import Counter
@@ -15,8 +15,8 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from edge.answers import Answer, AnswerHeads, PreparedResponse
-from edge.client_address import NOBODY, ClientAddresses, Peer
-from edge.connections import PREFIX, Connection
+from edge.client_address import ClientAddresses, Peer
+from edge.connections import PREFIX, Connection, head_of
 from edge.guarded_protocol import GuardedProtocol
 from edge.limits import USUAL_LIMITS, Limits
 from edge.metrics import EdgeMetrics
@@ -38,6 +38,8 @@ log = structlog.get_logger()
 
 # Answers a request below `/l/`, and never raises.
 Redirect = Callable[[RequestHead], Awaitable[Answer]]
+# Answers a POST of events whose body is whole, and never raises.
+TakeEvents = Callable[[RequestHead, bytes], Awaitable[Answer]]
 
 _EVERY_METHOD = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _UNFORESEEN = Problem(500, detail="The request could not be completed.", code="INTERNAL")
@@ -45,7 +47,7 @@ _UNFORESEEN = Problem(500, detail="The request could not be completed.", code="I
 
 class Front(web.Server):
     """The server that clients connect to. `inner` is the application's, which gets what is no link; and
-    everything, where no `redirect` is given.
+    everything, where no `redirect` is given. Events it gets when they come in an unusual way.
 
     Also keeps the books of connections: how many each address has.
     """
@@ -60,6 +62,7 @@ class Front(web.Server):
         addresses: ClientAddresses,
         metrics: EdgeMetrics,
         max_connections_per_address: int,
+        take_events: TakeEvents | None = None,
         limits: Limits = USUAL_LIMITS,
     ) -> None:
         super().__init__(self._dispatch, request_factory=self._make_request_for)
@@ -67,6 +70,7 @@ class Front(web.Server):
         self._redirect = redirect
         self.limits = limits
         self.follows_links = redirect is not None
+        self.take_events = take_events
         self._heads = heads
         self._request_ids = request_ids
         self._metrics = metrics
@@ -121,9 +125,7 @@ class Front(web.Server):
         self._metrics.unforeseen_errors += 1
 
     def _closing_answer(self, request: BaseRequest, problem: Problem) -> PreparedResponse:
-        return PreparedResponse(
-            self._heads.refuse(_head_of(request), problem, self._request_ids.choose(None))
-        )
+        return PreparedResponse(self._heads.refuse(head_of(request), problem, self._request_ids.choose(None)))
 
     def _make_request_for(
         self,
@@ -172,16 +174,16 @@ class Front(web.Server):
         return self._inner.request_handler(request)
 
     async def _answer_link_for_aiohttp(self, request: BaseRequest) -> web.StreamResponse:
-        return PreparedResponse(await self.answer_link(_head_of(request)))
+        return PreparedResponse(await self.answer_link(head_of(request)))
 
     async def _refuse_for_aiohttp(self, request: BaseRequest, refusal: Refusal) -> web.StreamResponse:
         if isinstance(request.protocol, GuardedProtocol):
             request.protocol.hear_no_more()  # a body that nobody wants, from a client that nobody trusts
-        return PreparedResponse(await self._refuse(_head_of(request), refusal))
+        return PreparedResponse(await self._refuse(head_of(request), refusal))
 
     async def _answer_asterisk(self, request: BaseRequest) -> web.StreamResponse:
         """OPTIONS for the server as a whole: what some path or other takes."""
-        head, request_id = _head_of(request), self._request_ids.choose(None)
+        head, request_id = head_of(request), self._request_ids.choose(None)
         return PreparedResponse(self._heads.frame(head, 204, request_id, f"Allow: {_EVERY_METHOD}\r\n"))
 
     async def _refuse(self, head: RequestHead, refusal: Refusal) -> Answer:
@@ -209,10 +211,3 @@ def _is_wrong_target(message: RawRequestMessage) -> bool:
     if url.absolute and (url.scheme not in {"http", "https"} or url.raw_user is not None):
         return message.method != "CONNECT"
     return "#" in message.path
-
-
-def _head_of(request: BaseRequest) -> RequestHead:
-    peer = request.protocol.peer if isinstance(request.protocol, Connection) else NOBODY
-    return RequestHead(
-        request.method, request.raw_path, request.version, request.headers, request.keep_alive, peer
-    )

@@ -78,10 +78,10 @@ class GuardedProtocol(DeliveringProtocol):
         known = len(messages)
         super().data_received(unparsed)
         if len(messages) > known:
-            # Nearly always nothing follows a head that ends its packet, which spares the parser a turn.
-            fills_packet = messages[-1][1] is EMPTY_PAYLOAD and received.find(_HEAD_END) == len(received) - 4
+            # Nearly always nothing follows a request in its packet, which spares the parser two turns.
+            fills_packet = place == 0 and _ends_with(messages[-1][1], received)
             self._request_came(received if place == 0 else b"", arrived)
-            return len(messages) < self._max_msg_queue_size and not (place == 0 and fills_packet)
+            return len(messages) < self._max_msg_queue_size and not fills_packet
         if upload is not None:
             self._upload_grew(upload, len(unparsed))
             return self._upload is None
@@ -97,13 +97,18 @@ class GuardedProtocol(DeliveringProtocol):
         message, payload = self._messages[-1]
         if isinstance(message, _ErrInfo):
             self._break_off(message.exc, bytes(self._head_begun) + received)
-        elif payload is not EMPTY_PAYLOAD:
-            self._upload, self._upload_size = payload, 0
+        else:
+            self._upload, self._upload_size = None if payload.is_eof() else payload, 0
         if arrived > self.limits.head_size and _size_of(message) > self.limits.head_size:
             self._messages.pop()
             self._refuse(LARGE_HEAD)
         self._head_size = 0
         self._head_begun.clear()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Go on reading. Whoever reads a body asks for it each time, mostly without anything to resume."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
 
     def hear_no_more(self) -> None:
         """Take the body that is under way for ended, and ignore what may still come: one answer is left."""
@@ -177,6 +182,12 @@ class GuardedProtocol(DeliveringProtocol):
             self.close()
             await self._part()
         return outcome
+
+
+def _ends_with(payload: StreamReader, received: bytes) -> bool:
+    """Whether a packet ends where the request with this body does; for one that came in chunks no is said."""
+    length = 0 if payload is EMPTY_PAYLOAD else payload.total_bytes
+    return received.find(_HEAD_END) + len(_HEAD_END) + length == len(received) and payload.is_eof()
 
 
 def _one_by_one(protocol: GuardedProtocol, limits: Limits) -> HttpRequestParser:

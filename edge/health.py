@@ -10,6 +10,8 @@ log = structlog.get_logger()
 
 # Says in one word how a dependency is; `up` is the only good one.
 Probe = Callable[[], Awaitable[str]]
+# The same of what must be well whatever else is; costs nothing to ask.
+Condition = Callable[[], str]
 
 PROBE_SECONDS = 1.0
 
@@ -18,11 +20,21 @@ class Health:
     """Asks each dependency when asked.
 
     The redirect goes on without Redis or without the server, so neither alone makes an edge unready: it would
-    only move the same trouble to the other edges.
+    only move the same trouble to the other edges. Each of the `conditions` alone does; `notes` are for
+    reading.
     """
 
-    def __init__(self, probes: Mapping[str, Probe], *, is_stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        probes: Mapping[str, Probe],
+        *,
+        is_stopping: Callable[[], bool],
+        conditions: Mapping[str, Condition] | None = None,
+        notes: Mapping[str, Condition] | None = None,
+    ) -> None:
         self._probes = probes
+        self._conditions = dict(conditions or {})
+        self._notes = dict(notes or {})
         self._is_stopping = is_stopping
 
     async def live(self) -> web.Response:
@@ -30,7 +42,10 @@ class Health:
         return web.json_response({"status": "alive"}, headers={"Cache-Control": "no-store"})
 
     async def ready(self) -> web.Response:
-        """Answer 200 with each dependency's state while any of them is up, else 503; 503 while stopping."""
+        """Answer 200 with each dependency's state while any of them is up and every condition is.
+
+        Else 503, as while stopping.
+        """
         states = dict(
             zip(
                 self._probes,
@@ -39,11 +54,16 @@ class Health:
             )
         )
         stopping = self._is_stopping()
-        ready = not stopping and "up" in states.values()
+        conditions = {name: ask() for name, ask in self._conditions.items()}
+        notes = {name: ask() for name, ask in self._notes.items()}
+        is_well = all(state == "up" for state in conditions.values())
+        ready = not stopping and is_well and "up" in states.values()
         status = "stopping" if stopping else "ready" if ready else "unready"
         headers = {"Cache-Control": "no-store"} | ({} if ready else {"Retry-After": "1"})
         return web.json_response(
-            {"status": status, "dependencies": states}, status=200 if ready else 503, headers=headers
+            {"status": status, "dependencies": states | conditions | notes},
+            status=200 if ready else 503,
+            headers=headers,
         )
 
 

@@ -54,12 +54,25 @@ class EdgeMetrics(Collector):
         self._gauges: dict[str, tuple[str, Callable[[], float]]] = {}
         # By verdict: human, unique (humans again) and bot.
         self.clicks_recorded: Counter[str] = Counter()
-        # By reason. A call that timed out may have been executed: `timeout` is an upper bound of the loss.
+        # By why Redis did not acknowledge them: timeout, unavailable, refused, clock. They are on disk.
+        self.clicks_spooled: Counter[str] = Counter()
+        # By why the spool did not keep them either: full, unavailable, slow. What Redis or the disk was only
+        # slow to acknowledge may be recorded all the same: this is an upper bound of the loss.
         self.clicks_unrecorded: Counter[str] = Counter()
+        # Calls of clicks and events alike, by what became of them: spooled, replayed and refused; full and
+        # unavailable for those turned away; and torn, for the stretches of segments that were damaged.
+        self.spool_calls: Counter[str] = Counter()
         # By where the link was found: cache, snapshot, server, stale, missing, unavailable.
         self.link_lookups: Counter[str] = Counter()
         # Connections cut and requests refused before anybody looked at what was asked for: by reason.
         self.refused: Counter[str] = Counter()
+        # By verdict: human, bot and duplicate. In Redis or, while it is away, in the spool.
+        self.events_recorded: Counter[str] = Counter()
+        # By reason: events that broke a rule.
+        self.events_rejected: Counter[str] = Counter()
+        # Whole requests with events that were turned away, by reason: malformed, rate, streams, spool.
+        self.ingestion_refused: Counter[str] = Counter()
+        self.events_spooled = 0
         self.unforeseen_errors = 0
 
     def route(self, name: str) -> RouteMeter:
@@ -78,14 +91,29 @@ class EdgeMetrics(Collector):
         yield _counter("clicks_recorded", "Clicks that Redis acknowledged", "verdict", self.clicks_recorded)
         yield _counter(
             "clicks_unrecorded",
-            "Clicks redirected without an acknowledgement by Redis",
+            "Clicks redirected that neither Redis nor the spool acknowledged",
             "reason",
             self.clicks_unrecorded,
         )
+        yield _counter("clicks_spooled", "Clicks kept on disk for Redis", "reason", self.clicks_spooled)
+        yield _counter("spool_calls", "Calls given to the spool", "outcome", self.spool_calls)
         yield _counter(
             "link_lookups", "Links looked up, by where they were found", "source", self.link_lookups
         )
         yield _counter("refused", "Connections cut and requests refused at the door", "reason", self.refused)
+        yield _counter("events_recorded", "Events that are durable", "verdict", self.events_recorded)
+        yield _counter("events_rejected", "Events that broke a rule", "reason", self.events_rejected)
+        yield _counter(
+            "ingestion_refused",
+            "Requests with events turned away as a whole",
+            "reason",
+            self.ingestion_refused,
+        )
+        yield CounterMetricFamily(
+            "millrace_edge_events_spooled",
+            "Events kept in the spool instead of Redis",
+            value=self.events_spooled,
+        )
         unforeseen = Counter({"handler": self.unforeseen_errors})
         yield _counter("unforeseen_errors", "Requests that met a bug", "where", unforeseen)
         for name, (help_text, read) in self._gauges.items():

@@ -105,8 +105,12 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
             reason=self.title,
             body=msgspec.json.encode(self.document(instance or str(uuid.uuid4()))),
             content_type=CONTENT_TYPE,
-            headers=_with_owed_headers(self.status, self.headers),
+            headers=self.owed_headers(),
         )
+
+    def owed_headers(self) -> dict[str, str]:
+        """Its headers, and those that its status asks for."""
+        return _with_owed_headers(self.status, self.headers)
 
 
 def invalid_field(field: str, message: str) -> Problem:

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
@@ -61,6 +62,8 @@ class Settings(BaseSettings):
     public_url: str = "http://127.0.0.1:8080"
     trusted_proxies: Networks = ()
     max_connections_per_address: int = Field(default=4096, ge=1)
+    # A header in which a trusted proxy, such as a CDN, writes its client's country as ISO 3166-1 alpha-2.
+    country_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]{1,64}$")
     # Whose scripts may read /api/: exact origins, or `*` for everyone's, which then send no credentials.
     cors_origins: Origins = ()
 
@@ -68,6 +71,17 @@ class Settings(BaseSettings):
     redis_prefix: str = Field(default="mr", pattern=r"^[A-Za-z0-9_.-]{1,32}$")
     stream_shards: int = Field(default=1, ge=1, le=100)
     redis_timeout_seconds: float = Field(default=0.040, gt=0, le=5)
+
+    # Events a second that one address may send, over all edges; 0 for any number.
+    event_rate: int = Field(default=5000, ge=0, le=1_000_000)
+    # Above either, events are turned away: entries of all streams together, and age of the oldest in seconds.
+    stream_max_entries: int = Field(default=1_000_000, ge=1)
+    stream_max_age_seconds: float = Field(default=3600, gt=0)
+
+    # Where clicks and events wait on disk while Redis is away; by default `spool` in the state folder.
+    state_dir: Path = Path(".millrace")
+    spool_dir: Path | None = None
+    spool_max_bytes: int = Field(default=256 << 20, ge=1 << 20)
 
     grpc_target: str = "127.0.0.1:50051"
     # The service JWT of the edge's own calls, such as ResolveLink.
@@ -98,6 +112,10 @@ class Settings(BaseSettings):
         if self.edge_token is None:
             raise ValueError("MILLRACE_EDGE_TOKEN: give the edge a service token, it resolves links with it")
         return self
+
+    @property
+    def spool_folder(self) -> Path:
+        return self.spool_dir or self.state_dir / "spool"
 
     def cookie_signing_keys(self) -> tuple[tuple[str, str], ...]:
         """The (key id, secret) pairs: the first signs, all verify. Raises ValueError when malformed."""

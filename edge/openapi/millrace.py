@@ -13,6 +13,7 @@ from edge.openapi.own_paths import OWN_TAGS, own_paths
 
 SERVED_SERVICES = (
     "millrace.affiliate.v1.AffiliateService",
+    "millrace.analytics.v1.AnalyticsService",
     "millrace.catalog.v1.CatalogService",
     "millrace.jobs.v1.JobsService",
 )

@@ -1,15 +1,16 @@
-"""What the edge answers itself, without an RPC: the redirect, its health, and this document."""
+"""What the edge answers itself, without an RPC: the redirect, events, its health, and this document."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from edge.openapi.event_path import EVENTS, take_events
 from edge.openapi.problems import header, refusals
 from edge.openapi.shapes import Schema
 
 REDIRECTS = {"name": "Redirects", "description": "Where shoppers' clicks come in."}
 EDGE = {"name": "Edge", "description": "The edge itself: its health and its documents."}
-OWN_TAGS = (REDIRECTS, EDGE)
+OWN_TAGS = (REDIRECTS, EVENTS, EDGE)
 
 _HTML = {"text/html": {"schema": {"type": "string"}}}
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -19,6 +20,7 @@ def own_paths() -> dict[str, Any]:
     """Path items of what `edge.app` serves by hand."""
     return {
         "/l/{code}": {"get": _follow_link()},
+        "/api/v1/analytics/events": {"post": take_events()},
         "/healthz": {"get": _health()},
         "/readyz": {"get": _readiness()},
         "/api/openapi.json": {"get": _document()},

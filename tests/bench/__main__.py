@@ -11,13 +11,15 @@ from pathlib import Path
 import click
 import uvloop
 
-from tests.bench import drain, jobs, redirect, translated_call, translation
+from tests.bench import dashboard, drain, ingestion, jobs, redirect, translated_call, translation
 from tests.bench.rows import Row, table
 
 RESULTS = Path(__file__).resolve().parents[2] / "bench" / "results.json"
 BENCHMARKS: dict[str, Callable[[], Awaitable[list[Row]]]] = {
     "redirect": redirect.measure,
+    "ingestion": ingestion.measure,
     "drain": drain.measure,
+    "dashboard": dashboard.measure,
     "jobs": jobs.measure,
     "translation": translation.measure,
     "translated_call": translated_call.measure,

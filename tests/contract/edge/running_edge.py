@@ -2,8 +2,9 @@
 
 import asyncio
 import re
+import tempfile
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,15 +97,17 @@ async def running_edge(
         "trusted_proxies": "127.0.0.0/8",
         "metrics_port": metrics_port,
     }
-    settings = Settings(**{**values, **changes})
-    async with (
-        aiohttp.ClientSession(
-            cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=0)
-        ) as session,
-        serving(
-            settings, limits=limits, farewell_seconds=farewell_seconds, finish_seconds=finish_seconds
-        ) as address,
-    ):
+    async with AsyncExitStack() as resources:
+        folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="millrace-edge-"))
+        settings = Settings(**{**values, "state_dir": folder, **changes})
+        session = await resources.enter_async_context(
+            aiohttp.ClientSession(
+                cookie_jar=aiohttp.DummyCookieJar(), connector=aiohttp.TCPConnector(limit=0)
+            )
+        )
+        address = await resources.enter_async_context(
+            serving(settings, limits=limits, farewell_seconds=farewell_seconds, finish_seconds=finish_seconds)
+        )
         yield Edge(address, metrics_port, session)
 
 

@@ -89,7 +89,10 @@ async def test_readiness_says_nothing_of_the_inside(
         answer = await ask_once(edge.address, request("/readyz", HOST))
     assert answer.status == 503
     assert answer.headers["retry-after"] == "1"
-    assert answer.document == {"status": "unready", "dependencies": {"redis": "down", "server": "down"}}
+    assert answer.document == {
+        "status": "unready",
+        "dependencies": {"redis": "down", "server": "down", "streams": "up", "spool": "up"},
+    }
 
 
 async def test_every_503_says_when_to_come_back(redis_url: str, link_server: LinkServer) -> None:

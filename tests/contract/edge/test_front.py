@@ -28,7 +28,12 @@ async def test_health(edge: Edge) -> None:
     """Alive, and ready with each dependency's state."""
     live, ready = await edge.get("/healthz"), await edge.get("/readyz")
     assert (live.status, ready.status) == (200, 200)
-    assert (await ready.json())["dependencies"] == {"redis": "up", "server": "up"}
+    assert (await ready.json())["dependencies"] == {
+        "redis": "up",
+        "server": "up",
+        "streams": "up",
+        "spool": "up",
+    }
 
 
 async def test_everything_else_is_the_gateways(edge: Edge) -> None:

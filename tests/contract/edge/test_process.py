@@ -29,7 +29,7 @@ class EdgeProcess:
 
 
 @pytest.fixture
-async def subject(redis_url: str, link_server: LinkServer) -> AsyncIterator[EdgeProcess]:
+async def subject(redis_url: str, link_server: LinkServer, tmp_path: Path) -> AsyncIterator[EdgeProcess]:
     """A started process; killed at the end if it is still there."""
     port = free_port()
     settings = {
@@ -38,6 +38,7 @@ async def subject(redis_url: str, link_server: LinkServer) -> AsyncIterator[Edge
         "MILLRACE_EDGE_PORT": str(port),
         "MILLRACE_GRPC_TARGET": f"127.0.0.1:{link_server.port}",
         "MILLRACE_LOG_FORMAT": "json",
+        "MILLRACE_STATE_DIR": str(tmp_path),
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "edge", cwd=ROOT, env={**os.environ, **settings}, stdout=asyncio.subprocess.PIPE

@@ -65,12 +65,30 @@ def test_production_starts_with_secrets_of_its_own(monkeypatch: pytest.MonkeyPat
         ("MILLRACE_CORS_ORIGINS", "shop.example"),
         ("MILLRACE_CORS_ORIGINS", "https://Shop.example"),
         ("MILLRACE_CORS_ORIGINS", "null"),
+        ("MILLRACE_COUNTRY_HEADER", "CF IPCountry"),
+        ("MILLRACE_EVENT_RATE", "-1"),
+        ("MILLRACE_STREAM_MAX_ENTRIES", "0"),
+        ("MILLRACE_STREAM_MAX_AGE_SECONDS", "0"),
+        ("MILLRACE_SPOOL_MAX_BYTES", "1000"),
     ],
 )
 def test_production_refuses(monkeypatch: pytest.MonkeyPatch, variable: str, value: str | None) -> None:
     """Missing, public, short or malformed."""
     with pytest.raises(SystemExit, match=variable):
         settings_of(monkeypatch, **{variable: value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "folder"),
+    [
+        ({}, ".millrace/spool"),
+        ({"MILLRACE_STATE_DIR": "/state"}, "/state/spool"),
+        ({"MILLRACE_STATE_DIR": "/state", "MILLRACE_SPOOL_DIR": "/disk"}, "/disk"),
+    ],
+)
+def test_where_the_spool_is(monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], folder: str) -> None:
+    """In the state folder, unless it has one of its own."""
+    assert str(settings_of(monkeypatch, **changes).spool_folder) == folder
 
 
 def test_development_needs_only_redis(monkeypatch: pytest.MonkeyPatch) -> None:
