@@ -1,6 +1,6 @@
 """Clicks as rows: the raw table, its rollups, and what statistics ask of the rollups.
 
-Nothing here writes them; the drain does. Days' partitions of `clicks` are the matter of `click_partitions`.
+Nothing here writes them; the drain does. Days' partitions are the matter of `server.db.day_partitions`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     DateTime,
+    Index,
     Label,
     LargeBinary,
     Table,
@@ -65,6 +66,7 @@ link_click_rollups = Table(
     Column("human_clicks", BigInteger, nullable=False),
     Column("unique_clicks", BigInteger, nullable=False),
     Column("bot_clicks", BigInteger, nullable=False),
+    Index("ix_link_click_rollups_bucket_start", "bucket_start", postgresql_using="brin"),
     postgresql_with={"fillfactor": 70},
 )
 

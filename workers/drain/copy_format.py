@@ -1,4 +1,4 @@
-"""A click as a row of PostgreSQL's binary COPY format, packed in one go. Sending it is for `writer`.
+"""The parts of PostgreSQL's binary COPY format from which rows are packed. Sending them is for `writer`.
 
 Format: https://www.postgresql.org/docs/15/sql-copy.html, "Binary Format". Packing a row here costs a
 third of what asyncpg needs to encode it from a tuple, and the bytes serve again when a batch is replayed.
@@ -7,62 +7,57 @@ third of what asyncpg needs to encode it from a tuple, and the bytes serve again
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from millrace.streams.records import Click
-from server.affiliate.click_columns import CLICK_COLUMNS
-
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER: Final = b"\xff\xff"
+NULL: Final = b"\xff\xff\xff\xff"
 
 # PostgreSQL counts microseconds from 2000-01-01.
 _POSTGRES_EPOCH_MS: Final = 946_684_800_000
-_NULL: Final = b"\xff\xff\xff\xff"
 _COUNTRY_BYTES: Final = 2
+_JSONB_VERSION: Final = b"\x01"
 
-# The number of columns, then click_id … country of CLICK_COLUMNS, each behind its length.
-_pack_fixed = struct.Struct(">h i16s i16s i16s iq i? i? i8s i2s".replace(" ", "")).pack
 _pack_length = struct.Struct(">i").pack
-_COLUMNS: Final = len(CLICK_COLUMNS)
 
 
-def copy_row(click: Click) -> bytes:
-    """The row of a click, columns in the order of CLICK_COLUMNS.
-
-    Raises ValueError for a country of other than two bytes, and for text that has no UTF-8.
-    """
-    country = click.country.encode()
-    if len(country) != _COUNTRY_BYTES:
-        raise ValueError(f"country {click.country!r} is not two letters")
-    return _pack_fixed(
-        _COLUMNS,
-        16,
-        click.click_id,
-        16,
-        click.link_id,
-        16,
-        click.partner_id,
-        8,
-        (click.at_ms - _POSTGRES_EPOCH_MS) * 1000,
-        1,
-        click.human,
-        1,
-        click.human and click.unique,  # a bot's flag would be the edge's wish; rollups do not count it either
-        8,
-        click.visitor,
-        2,
-        country,
-    ) + _texts(click.device, click.product_id, click.referrer_host)
+def whole(rows: Iterable[bytes]) -> bytes:
+    """Rows as one COPY."""
+    return b"".join([HEADER, *rows, TRAILER])
 
 
-@lru_cache(maxsize=16_384)  # few combinations make most of the traffic
-def _texts(*values: str | None) -> bytes:
-    packed = bytearray()
-    for value in values:
-        if value is None:
-            packed += _NULL
-            continue
-        text = value.encode()
-        packed += _pack_length(len(text)) + text
-    return bytes(packed)
+def instant(unix_ms: int) -> int:
+    """A timestamptz as the 8 bytes hold it."""
+    return (unix_ms - _POSTGRES_EPOCH_MS) * 1000
+
+
+def country_bytes(country: str) -> bytes:
+    """Two letters; raises ValueError for anything else."""
+    letters = country.encode()
+    if len(letters) != _COUNTRY_BYTES:
+        raise ValueError(f"country {country!r} is not two letters")
+    return letters
+
+
+def packed_text(value: str | None) -> bytes:
+    """A text or NULL behind its length; raises ValueError for text that has no UTF-8."""
+    if value is None:
+        return NULL
+    text = value.encode()
+    return _pack_length(len(text)) + text
+
+
+# What repeats is packed once: few combinations make most of the traffic.
+@lru_cache(maxsize=16_384)
+def packed_texts(*values: str | None) -> bytes:
+    """Texts of columns side by side. For short values, which the cache may keep."""
+    return b"".join([packed_text(value) for value in values])
+
+
+def packed_json(text: bytes | None) -> bytes:
+    """A jsonb from its text, which PostgreSQL checks, or NULL."""
+    if text is None:
+        return NULL
+    return _pack_length(len(text) + 1) + _JSONB_VERSION + text

@@ -14,8 +14,8 @@ _DETAIL_MAX_CHARACTERS: Final = 500
 
 # A record that is read again after a crash finds its letter already there.
 _INSERT: Final = f"""
-    INSERT INTO {STREAM_DEAD_LETTERS} (stream, entry_id, reason, detail, record)
-    VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+    INSERT INTO {STREAM_DEAD_LETTERS} (stream, entry_id, position, reason, detail, record)
+    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING
 """  # noqa: S608 - a constant of ours
 
 
@@ -29,10 +29,15 @@ class DeathReason(StrEnum):
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """A record, whole, with its place in the stream and the reason."""
+    """A record, whole, with its place in the stream and the reason.
+
+    Of an entry that holds many facts each can die alone: then `position` tells which it was, and `record`
+    holds that one and nothing else.
+    """
 
     stream: str
     entry_id: str
+    position: int
     reason: DeathReason
     detail: str
     record: bytes
@@ -45,7 +50,14 @@ async def bury(connection: Any, letters: Sequence[DeadLetter]) -> None:
     await connection.executemany(
         _INSERT,
         [
-            (each.stream, each.entry_id, each.reason.value, _plain(each.detail), each.record)
+            (
+                each.stream,
+                each.entry_id,
+                each.position,
+                each.reason.value,
+                _plain(each.detail),
+                each.record,
+            )
             for each in letters
         ],
     )

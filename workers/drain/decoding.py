@@ -1,89 +1,86 @@
-"""Stream entries into clicks ready to store, and the verdict on those that are none. No I/O lives here."""
+"""Stream entries into rows ready to store, and the verdict on those that are none. No I/O lives here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Final
+from typing import Final, Generic
 
 import msgspec
 
-from millrace.streams.ids import id_time_ms
 from millrace.streams.keys import RECORD_FIELD
-from millrace.streams.records import Click, MalformedRecord, UnknownVersion, decode_click
-from workers.drain.copy_format import copy_row
+from millrace.streams.records import MalformedRecord, UnknownVersion
 from workers.drain.dead_letters import DeadLetter, DeathReason
-
-DAY_MS: Final = 86_400_000
-RETENTION_MS: Final = 90 * DAY_MS
-# Clocks differ by seconds. A day ahead is no clock, and would make partitions for days that never come.
-AHEAD_MS: Final = DAY_MS
+from workers.drain.rows import Bounds, Counted, Fact, PendingRow, Refusal, StreamKind
+from workers.drain.stream import Entry
 
 _FIELD: Final = RECORD_FIELD.encode()
 
-# As XREADGROUP gives them: id, then names and values in turn, or None when the entry is gone from the stream.
-Entry = tuple[bytes, Sequence[bytes] | None]
 
+class DecodedBatch(msgspec.Struct, Generic[Fact, Counted]):
+    """What a read gave: rows in order of their ids, and what can never be a row.
 
-class PendingClick(msgspec.Struct, frozen=True, gc=False):
-    """A click on its way: its place in the stream, the record as read, and the row it becomes."""
+    `finished`: the entries of which all that there is became one or the other. Those of an unknown version
+    are left pending.
+    """
 
-    entry_id: bytes
-    record: bytes
-    click: Click
-    row: bytes
-    click_id: bytes
-
-    @property
-    def day(self) -> int:
-        """The UTC day inside the click id, counted from 1970."""
-        return id_time_ms(self.click_id) // DAY_MS
-
-
-class DecodedBatch(msgspec.Struct):
-    """What a read gave: clicks in order of their ids, records that can never be stored, ids left pending."""
-
-    clicks: list[PendingClick]
+    rows: list[PendingRow[Fact, Counted]]
     dead_letters: list[DeadLetter]
-    unknown_versions: list[bytes]
+    finished: list[bytes]
+    unknown_versions: int = 0
 
 
-def decode_entries(stream: str, entries: Iterable[Entry], now_ms: int) -> DecodedBatch:
-    """Judge every entry on its own. `now_ms` bounds the dates that are accepted."""
-    clicks: list[PendingClick] = []
-    batch = DecodedBatch(clicks, [], [])
-    oldest_ms, newest_ms = now_ms - RETENTION_MS, now_ms + AHEAD_MS
-    # Ids begin with their time, so comparing bytes compares times.
-    oldest_id, newest_id = oldest_ms.to_bytes(6, "big"), (newest_ms + 1).to_bytes(6, "big")
+def decode_entries(
+    kind: StreamKind[Fact, Counted], stream: str, entries: Iterable[Entry], now_ms: int
+) -> DecodedBatch[Fact, Counted]:
+    """Judge every entry, and each fact in it, on its own. `now_ms` bounds the dates that are accepted."""
+    batch: DecodedBatch[Fact, Counted] = DecodedBatch([], [], [])
+    bounds = Bounds.at(now_ms, kind.retention_ms)
     for entry_id, fields in entries:
-        if fields is None:
-            continue  # deleted while pending: nothing to store, only to acknowledge
-        if len(fields) != 2 or fields[0] != _FIELD:
-            detail = "the entry has other fields than one record"
-            batch.dead_letters.append(
-                DeadLetter(stream, entry_id.decode(), DeathReason.MALFORMED, detail, b"\n".join(fields))
-            )
-            continue
-        record = fields[1]
         try:
-            click = decode_click(record)
-            if not (oldest_id <= click.click_id < newest_id and oldest_ms <= click.at_ms <= newest_ms):
-                batch.dead_letters.append(_misdated(stream, entry_id, record, click, newest_ms))
-                continue
-            clicks.append(PendingClick(entry_id, record, click, copy_row(click), click.click_id))
+            _decode_entry(kind, stream, entry_id, fields, bounds, batch)
         except UnknownVersion:
-            batch.unknown_versions.append(entry_id)
-        except (MalformedRecord, ValueError) as error:
-            batch.dead_letters.append(
-                DeadLetter(stream, entry_id.decode(), DeathReason.MALFORMED, str(error), record)
-            )
-    # One order for all drains: two that write the same clicks wait for each other instead of dead-locking.
-    clicks.sort(key=attrgetter("click_id"))
+            batch.unknown_versions += 1
+            continue
+        batch.finished.append(entry_id)
+    # One order for all drains: two that write the same rows wait for each other instead of dead-locking.
+    # Among equals the first of the stream stays first.
+    batch.rows.sort(key=attrgetter("row_id"))
     return batch
 
 
-def _misdated(stream: str, entry_id: bytes, record: bytes, click: Click, newest_ms: int) -> DeadLetter:
-    in_future = max(id_time_ms(click.click_id), click.at_ms) > newest_ms
-    reason = DeathReason.DATED_IN_THE_FUTURE if in_future else DeathReason.OLDER_THAN_RETENTION
-    detail = f"click id of {id_time_ms(click.click_id)} ms, clicked at {click.at_ms} ms"
-    return DeadLetter(stream, entry_id.decode(), reason, detail, record)
+def _decode_entry(  # noqa: PLR0917 - the state of one loop
+    kind: StreamKind[Fact, Counted],
+    stream: str,
+    entry_id: bytes,
+    fields: Sequence[bytes] | None,
+    bounds: Bounds,
+    batch: DecodedBatch[Fact, Counted],
+) -> None:
+    if fields is None:
+        return  # deleted while pending: nothing to store, only to acknowledge
+    if len(fields) != 2 or fields[0] != _FIELD:
+        refusal = Refusal(DeathReason.MALFORMED, "the entry has other fields than one record")
+        batch.dead_letters.append(_letter(stream, entry_id, 0, refusal, b"\n".join(fields)))
+        return
+    record = fields[1]
+    try:
+        facts = kind.decode(record)
+    except MalformedRecord as error:
+        refusal = Refusal(DeathReason.MALFORMED, str(error))
+        batch.dead_letters.append(_letter(stream, entry_id, 0, refusal, record))
+        return
+    for position, fact in enumerate(facts):
+        died = kind.refusal(fact, bounds)
+        if died is None:
+            try:
+                batch.rows.append(kind.pending(fact, len(batch.rows), entry_id, position, record))
+                continue
+            except ValueError as error:
+                died = Refusal(DeathReason.MALFORMED, str(error))
+        alone = kind.record_alone(fact, record)
+        batch.dead_letters.append(_letter(stream, entry_id, position, died, alone))
+
+
+def _letter(stream: str, entry_id: bytes, position: int, died: Refusal, record: bytes) -> DeadLetter:
+    return DeadLetter(stream, entry_id.decode(), position, died.reason, died.detail, record)

@@ -1,4 +1,4 @@
-"""A drain frozen in the middle of a transaction holds its clicks' ids; its heir must not wait for it."""
+"""A drain frozen in the middle of a transaction holds its rows' ids; its heir must not wait for it."""
 
 from __future__ import annotations
 

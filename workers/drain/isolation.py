@@ -7,13 +7,16 @@ from collections.abc import Sequence
 import asyncpg
 
 from workers.drain.dead_letters import DeadLetter, DeathReason
-from workers.drain.decoding import PendingClick
-from workers.drain.writer import ClickWriter, Written
+from workers.drain.rows import Counted, Fact, PendingRow
+from workers.drain.writer import RowWriter, Written
 from workers.retries import refuses_values
 
 
 async def write_isolating(
-    writer: ClickWriter, stream: str, clicks: Sequence[PendingClick], dead_letters: Sequence[DeadLetter]
+    writer: RowWriter[Fact, Counted],
+    stream: str,
+    rows: Sequence[PendingRow[Fact, Counted]],
+    dead_letters: Sequence[DeadLetter],
 ) -> tuple[Written, list[DeadLetter]]:
     """Write a batch, halving it until each refused row stands alone and is buried with PostgreSQL's reason.
 
@@ -21,22 +24,33 @@ async def write_isolating(
     fails for want of a connection, repeating the whole batch is safe. Raises only what is not about the rows.
     """
     try:
-        return await writer.write(clicks, dead_letters), list(dead_letters)
+        return await writer.write(rows, dead_letters), list(dead_letters)
     except asyncpg.PostgresError as error:
-        if not clicks or not refuses_values(error):
+        if not rows or not refuses_values(error):
             raise
         refusal = error
-    if len(clicks) == 1:
-        letters = [*dead_letters, _refused(stream, clicks[0], refusal)]
+    if len(rows) == 1:
+        letters = [*dead_letters, _refused(writer, stream, rows[0], refusal)]
         return await writer.write([], letters), letters
-    middle = len(clicks) // 2
-    first, buried = await write_isolating(writer, stream, clicks[:middle], dead_letters)
-    second, more = await write_isolating(writer, stream, clicks[middle:], [])
+    middle = len(rows) // 2
+    first, buried = await write_isolating(writer, stream, rows[:middle], dead_letters)
+    second, more = await write_isolating(writer, stream, rows[middle:], [])
     return first.plus(second), buried + more
 
 
-def _refused(stream: str, pending: PendingClick, refusal: asyncpg.PostgresError) -> DeadLetter:
+def _refused(
+    writer: RowWriter[Fact, Counted],
+    stream: str,
+    pending: PendingRow[Fact, Counted],
+    refusal: asyncpg.PostgresError,
+) -> DeadLetter:
+    record = writer.kind.record_alone(pending.fact, pending.record)
     detail = f"{refusal.sqlstate} {refusal}"
     return DeadLetter(
-        stream, pending.entry_id.decode(), DeathReason.REFUSED_BY_POSTGRES, detail, pending.record
+        stream,
+        pending.entry_id.decode(),
+        pending.position,
+        DeathReason.REFUSED_BY_POSTGRES,
+        detail,
+        record,
     )

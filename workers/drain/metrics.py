@@ -23,9 +23,11 @@ class DrainMetrics:
         def gauge(name: str, text: str) -> Gauge:
             return Gauge(f"millrace_drain_{name}", text, ("stream",), registry=registry)
 
-        self.rows = counter("rows_total", "Clicks that became rows.")
-        self.replayed = counter("replayed_rows_total", "Clicks that were rows already.")
-        self.dead_letters = counter("dead_letters_total", "Records that can never become rows.", "reason")
+        self.rows = counter("rows_total", "Clicks or events that became rows.")
+        self.replayed = counter("replayed_rows_total", "Clicks or events that were rows already.")
+        self.dead_letters = counter(
+            "dead_letters_total", "Clicks, events or whole records that can never become rows.", "reason"
+        )
         self.taken_over = counter("taken_over_entries_total", "Entries claimed from silent drains.")
         self.unknown_versions = counter(
             "unknown_version_entries_total", "Reads of entries left pending for a newer drain."
@@ -35,7 +37,7 @@ class DrainMetrics:
         self.lag_seconds = gauge("stream_lag_seconds", "Age of the oldest entry not yet acknowledged.")
         self.batch_rows = Histogram(
             "millrace_drain_batch_rows",
-            "Clicks in a batch.",
+            "Rows in a batch.",
             ("stream",),
             buckets=_BATCH_ROWS,
             registry=registry,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-Step = Literal["read", "decoded", "copied", "rolled_up", "committed", "acknowledged"]
+Step = Literal["read", "decoded", "claimed", "copied", "rolled_up", "committed", "acknowledged"]
 OnStep = Callable[[Step], None]
 
 

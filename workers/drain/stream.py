@@ -1,4 +1,4 @@
-"""One click stream as seen by one consumer of the group: reading, acknowledging, taking over from the dead.
+"""One stream as seen by one consumer of the group: reading, acknowledging, taking over from the dead.
 
 All replies are raw: redis-py's friendlier shapes cost more than the rest of a read.
 """
@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hiredis import pack_command
 from redis.asyncio import Connection, Redis
@@ -18,15 +18,19 @@ from redis.backoff import NoBackoff
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from millrace.streams.keys import GROUP
-from workers.drain.decoding import Entry
 
+# Few enough entries for one statement of PostgreSQL, and for what a drain may hold in memory.
 BATCH_ENTRIES: Final = 5_000
+BATCH_BYTES: Final = 4 << 20
 # Bounds how late the takeover timer and a request to stop are noticed on an idle stream.
 BLOCK_MS: Final = 500
 SOCKET_SECONDS: Final = 5.0
 READ_BYTES: Final = 1 << 18
 # A drain asks at least every BLOCK_MS; one that is silent for this long is dead, or too slow to wait for.
 DEAD_AFTER_MS: Final = 15_000
+
+# As XREADGROUP gives them: id, then names and values in turn, or None when the entry is gone from the stream.
+Entry = tuple[bytes, Sequence[bytes] | None]
 
 # Deleting a consumer forgets its pending entries, so "has none" and "delete" must be one step.
 _DELETE_IF_EMPTY: Final = """
@@ -73,13 +77,26 @@ def _as_it_came(response: Any, **_options: Any) -> Any:
     return response
 
 
-class ClickStream:
-    """The consumer's side of one stream. Raises redis-py's errors; `retries.REDIS_FAILURES` names them."""
+class Read(NamedTuple):
+    """What a read brought; `full`: it stopped at a bound, so there is likely to be more."""
 
-    def __init__(self, redis: Redis, key: bytes, consumer: str) -> None:
+    entries: list[Entry]
+    full: bool
+
+
+class RecordStream:
+    """The consumer's side of one stream. Raises redis-py's errors; `retries.REDIS_FAILURES` names them.
+
+    `entries_per_read`: what one command may bring, so that entries of the largest size still fit in memory.
+    """
+
+    def __init__(
+        self, redis: Redis, key: bytes, consumer: str, *, entries_per_read: int = BATCH_ENTRIES
+    ) -> None:
         self._redis = redis
         self._key = key
         self._consumer = consumer.encode()
+        self._entries_per_read = entries_per_read
         self.name = key.decode()
 
     async def join(self) -> None:
@@ -94,20 +111,34 @@ class ClickStream:
             if not str(error).startswith("BUSYGROUP"):
                 raise
 
-    async def read_new(self) -> list[Entry]:
-        """Up to BATCH_ENTRIES entries that no consumer has had, waiting up to BLOCK_MS for the first."""
-        return await self._read(b">", "BLOCK", BLOCK_MS)
+    async def read_new(self, wanted: int) -> Read:
+        """Up to `wanted` entries that no consumer has had, waiting up to BLOCK_MS for the first.
+
+        No further command follows once BATCH_BYTES are there.
+        """
+        entries: list[Entry] = []
+        size = 0
+        block: tuple[str | int, ...] = ("BLOCK", BLOCK_MS)
+        while len(entries) < wanted and size < BATCH_BYTES:
+            asked = min(wanted - len(entries), self._entries_per_read)
+            more = await self._read(b">", asked, *block)
+            entries += more
+            if len(more) < asked:
+                return Read(entries, full=False)
+            size += sum([len(fields[-1]) for _, fields in more if fields])
+            block = ()
+        return Read(entries, full=True)
 
     async def read_own_pending(self) -> AsyncIterator[list[Entry]]:
         """Entries this consumer was given and has not acknowledged, each once, oldest first."""
         after = b"0"
-        while entries := await self._read(after):
+        while entries := await self._read(after, self._entries_per_read):
             yield entries
             after = entries[-1][0]
 
-    async def _read(self, after: bytes, *options: str | int) -> list[Entry]:
+    async def _read(self, after: bytes, count: int, *options: str | int) -> list[Entry]:
         reply = await self._command(
-            "XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", BATCH_ENTRIES, *options,
+            "XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", count, *options,
             "STREAMS", self._key, after,
         )  # fmt: skip
         return reply[0][1] if reply else []
@@ -153,7 +184,7 @@ class ClickStream:
         ]
 
     async def _pending_of(self, consumer: bytes, after: bytes) -> list[bytes]:
-        rows = await self._command("XPENDING", self._key, GROUP, after, "+", BATCH_ENTRIES, consumer)
+        rows = await self._command("XPENDING", self._key, GROUP, after, "+", self._entries_per_read, consumer)
         return [row[0] for row in rows]
 
     async def _delete_if_empty(self, consumer: bytes) -> None:

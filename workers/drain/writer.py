@@ -1,32 +1,33 @@
-"""Clicks into PostgreSQL: rows, rollups and dead letters of a batch in one transaction, repeatable at will.
+"""Rows into PostgreSQL with all that counts them, a batch in one transaction, repeatable at will.
 
-Which batch to write, and when to try again, is decided by the callers. Plain SQL over asyncpg: importing
-SQLAlchemy would take longer than the rest of this process's start.
+Which batch to write, and when to try again, is decided by the callers. The drain writes what it decoded
+(`write`); whoever has clicks or events at hand that never were in a stream writes those (`write_facts`):
+
+    async with RowWriter(EventKind(own_hosts), dsn) as writer:
+        written = await writer.write_facts(stream_events)   # millrace.streams.event_records.StreamEvent
+    async with RowWriter(ClickKind(), dsn) as writer:
+        written = await writer.write_facts(clicks)          # millrace.streams.records.Click
+
+Plain SQL over asyncpg: importing SQLAlchemy would take longer than the rest of this process's start.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import pairwise
+from operator import attrgetter
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Generic, NamedTuple, Self
 
 import asyncpg
-from asyncpg.pgproto.pgproto import UUID
 
-from server.affiliate.click_columns import (
-    CLICK_COLUMNS,
-    CLICKS,
-    LINK_CLICK_ROLLUPS,
-    ROLLUP_BUCKET_SECONDS,
-    ROLLUP_COLUMNS,
-)
-from server.affiliate.click_partitions import Partitions
-from workers.drain.copy_format import HEADER, TRAILER
+from server.analytics.counting import lock_days
+from server.db.day_partitions import DAY_MS, DayPartitions
+from workers.drain.copy_format import whole
 from workers.drain.dead_letters import DeadLetter, bury
-from workers.drain.decoding import DAY_MS, PendingClick
 from workers.drain.frozen_writers import SESSION, end_frozen_writers
-from workers.drain.rollups import tally
+from workers.drain.rows import Counted, Fact, PendingRow, StreamKind
 from workers.drain.steps import OnStep, go_on
 from workers.retries import POSTGRES_FAILURES
 
@@ -35,53 +36,9 @@ STATEMENT_SECONDS: Final = 30.0
 # Partitions made when a connection opens, so that midnight finds them there.
 DAYS_AHEAD: Final = 3
 
-_STAGED: Final = "staged_clicks"
-_CLICK_NAMES: Final = ", ".join(CLICK_COLUMNS)
-_ROLLUP_NAMES: Final = ", ".join(ROLLUP_COLUMNS)
-
-_STAGE: Final = f"CREATE TEMP TABLE IF NOT EXISTS {_STAGED} (LIKE {CLICKS}) ON COMMIT DELETE ROWS"
-
-_ADD_TO_ROLLUPS: Final = """
-    ON CONFLICT (link_id, bucket_start) DO UPDATE SET
-        human_clicks = kept.human_clicks + excluded.human_clicks,
-        unique_clicks = kept.unique_clicks + excluded.unique_clicks,
-        bot_clicks = kept.bot_clicks + excluded.bot_clicks
-"""
-
-# Rows are locked in key order by every drain, so that no two wait for each other in a circle.
-_ROLL_UP_TALLY: Final = f"""
-    INSERT INTO {LINK_CLICK_ROLLUPS} AS kept ({_ROLLUP_NAMES})
-    SELECT link_id, timestamptz 'epoch' + bucket * interval '{ROLLUP_BUCKET_SECONDS} s', human, uniq, bot
-    FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
-        AS added (link_id, bucket, human, uniq, bot)
-    ORDER BY link_id, bucket
-    {_ADD_TO_ROLLUPS}
-"""  # noqa: S608 - constants of ours
-
-_INSERT_STAGED: Final = f"""
-    WITH inserted AS (
-        INSERT INTO {CLICKS} ({_CLICK_NAMES})
-        SELECT {_CLICK_NAMES} FROM {_STAGED} ORDER BY click_id
-        ON CONFLICT DO NOTHING
-        RETURNING link_id, clicked_at, is_human, is_unique
-    ), rolled_up AS (
-        INSERT INTO {LINK_CLICK_ROLLUPS} AS kept ({_ROLLUP_NAMES})
-        SELECT link_id,
-            date_bin('{ROLLUP_BUCKET_SECONDS} seconds', clicked_at, timestamptz 'epoch') AS bucket_start,
-            count(*) FILTER (WHERE is_human),
-            count(*) FILTER (WHERE is_human AND is_unique),
-            count(*) FILTER (WHERE NOT is_human)
-        FROM inserted
-        GROUP BY link_id, bucket_start
-        ORDER BY link_id, bucket_start
-        {_ADD_TO_ROLLUPS}
-    )
-    SELECT count(*) FROM inserted
-"""  # noqa: S608 - constants of ours
-
 
 class Written(NamedTuple):
-    """How many clicks became rows, and how many were rows already."""
+    """How many facts became rows, and how many were rows already."""
 
     inserted: int
     replayed: int
@@ -91,15 +48,18 @@ class Written(NamedTuple):
         return Written(self.inserted + other.inserted, self.replayed + other.replayed)
 
 
-class ClickWriter:
+class RowWriter(Generic[Fact, Counted]):
     """Writes batches over one connection of its own, opened when needed. Not for use by two tasks at once."""
 
-    def __init__(self, dsn: str, *, on_step: OnStep = go_on) -> None:
+    def __init__(self, kind: StreamKind[Fact, Counted], dsn: str, *, on_step: OnStep = go_on) -> None:
+        self.kind = kind
         self._dsn = dsn
         self._on_step = on_step
         self._connection: Any = None
-        self._partitions = Partitions()
+        self._partitions = DayPartitions(kind.table)
         self._expect_replays = False
+        self._staged = f"staged_{kind.table}"
+        self._insert_staged = _insert_staged(kind.table, self._staged, kind.columns)
 
     async def __aenter__(self) -> Self:
         return self
@@ -110,7 +70,7 @@ class ClickWriter:
         await self.close()
 
     async def open(self) -> None:
-        """Connect unless connected, and make the partitions of today and the next days."""
+        """Connect unless connected, make the partitions of today and the next days, and prepare the kind."""
         if self._connection is not None and not self._connection.is_closed():
             return
         connection = await asyncpg.connect(
@@ -123,6 +83,7 @@ class ClickWriter:
         self._partitions.forget()
         today = int(time.time() * 1000) // DAY_MS
         await self._partitions.ensure(connection, range(today, today + DAYS_AHEAD + 1))
+        await self.kind.prepare(connection)
 
     async def close(self) -> None:
         """End the connection politely, for want of further work."""
@@ -140,74 +101,108 @@ class ClickWriter:
         if connection is not None:
             connection.terminate()
 
-    async def write(self, clicks: Sequence[PendingClick], dead_letters: Sequence[DeadLetter] = ()) -> Written:
-        """Commit the batch whole or not at all. Clicks stored before, or twice in the batch, count once.
+    async def write_facts(self, facts: Iterable[Fact]) -> Written:
+        """Commit facts that come from no stream, in their order. As `write`; a few thousand at once."""
+        await self.open()  # before rows are made: the kind needs to be prepared
+        rows = [self.kind.pending(fact, place) for place, fact in enumerate(facts)]
+        return await self.write(sorted(rows, key=attrgetter("row_id")))
 
-        `clicks` come in order of their ids. Raises what asyncpg raises; `retries.refuses_rows` tells whether
-        the rows are to blame. After any error the batch may or may not be there, and is safe to write again.
+    async def write(
+        self, rows: Sequence[PendingRow[Fact, Counted]], dead_letters: Sequence[DeadLetter] = ()
+    ) -> Written:
+        """Commit the batch whole or not at all. Facts stored before, or twice in the batch, count once.
+
+        `rows` come in order of their ids; of equals the first counts. Raises what asyncpg raises;
+        `retries.refuses_values` tells whether the rows are to blame. After any error the batch may or may not
+        be there, and is safe to write again.
         """
-        if not clicks and not dead_letters:
+        if not rows and not dead_letters:
             return Written(0, 0)
         await self.open()
-        await self._partitions.ensure(self._connection, _days(clicks))
-        rows = b"".join([HEADER, *[each.row for each in clicks], TRAILER])
+        distinct = _without_repeats(rows)
+        days = _days_of_ids(distinct)
+        await self._partitions.ensure(self._connection, days)
         try:
-            written = await self._write_once(clicks, rows, dead_letters)
+            inserted = await self._write_once(distinct, dead_letters)
         except asyncpg.UniqueViolationError:
             self._expect_replays = True
-            written = await self._write_once(clicks, rows, dead_letters)
+            inserted = await self._write_once(distinct, dead_letters)
         except asyncpg.CheckViolationError:
             # A day known here was dropped meanwhile. Asking before every batch would cost more than this.
             self._partitions.forget()
-            await self._partitions.ensure(self._connection, _days(clicks))
-            written = await self._write_once(clicks, rows, dead_letters)
+            await self._partitions.ensure(self._connection, days)
+            inserted = await self._write_once(distinct, dead_letters)
         except asyncpg.LockNotAvailableError:
             await end_frozen_writers(self._connection)
             raise
-        # A replay seldom comes alone: the next batch goes straight to staging, until one is all new.
-        self._expect_replays = written.replayed > 0
         self._on_step("committed")
-        return written
+        return Written(inserted, len(rows) - inserted)
 
     async def _write_once(
-        self, clicks: Sequence[PendingClick], rows: bytes, dead_letters: Sequence[DeadLetter]
-    ) -> Written:
+        self, rows: Sequence[PendingRow[Fact, Counted]], dead_letters: Sequence[DeadLetter]
+    ) -> int:
+        """One transaction; says how many rows were inserted. Locks are taken in the order given here."""
         async with self._connection.transaction():
             await bury(self._connection, dead_letters)
-            if not clicks:
-                return Written(0, 0)
-            if self._expect_replays:
-                return await self._insert_staged(clicks, rows)
-            return await self._copy_straight(clicks, rows)
+            await lock_days(self._connection, {each.day for each in rows})
+            claimed = await self.kind.claim(self._connection, rows)
+            self._on_step("claimed")
+            inserted = await self._insert(claimed)
+            self._on_step("copied")
+            if inserted:
+                await self.kind.count(self._connection, inserted)
+            self._on_step("rolled_up")
+        return len(inserted)
 
-    async def _copy_straight(self, clicks: Sequence[PendingClick], rows: bytes) -> Written:
-        await self._copy(CLICKS, rows)
-        self._on_step("copied")
-        link_ids, *counts = zip(*tally(clicks), strict=True)
-        await self._connection.execute(_ROLL_UP_TALLY, [UUID(each) for each in link_ids], *counts)
-        self._on_step("rolled_up")
-        return Written(len(clicks), 0)
+    async def _insert(self, rows: Sequence[PendingRow[Fact, Counted]]) -> Sequence[PendingRow[Fact, Counted]]:
+        """Those of the rows that were not in the table."""
+        if not rows:
+            return rows
+        payload = whole(each.row for each in rows)
+        if not self._expect_replays:
+            await self._copy(self.kind.table, payload)
+            return rows
+        await self._connection.execute(
+            f"CREATE TEMP TABLE IF NOT EXISTS {self._staged} (LIKE {self.kind.table}) ON COMMIT DELETE ROWS"
+        )
+        await self._copy(self._staged, payload)
+        new = {row[0].bytes for row in await self._connection.fetch(self._insert_staged)}
+        # A replay seldom comes alone: the next batch goes straight to staging, until one is all new.
+        self._expect_replays = len(new) < len(rows)
+        return [each for each in rows if each.row_id in new]
 
-    async def _insert_staged(self, clicks: Sequence[PendingClick], rows: bytes) -> Written:
-        await self._connection.execute(_STAGE)
-        await self._copy(_STAGED, rows)
-        self._on_step("copied")
-        inserted: int = await self._connection.fetchval(_INSERT_STAGED)
-        self._on_step("rolled_up")
-        return Written(inserted, len(clicks) - inserted)
-
-    async def _copy(self, table: str, rows: bytes) -> None:
+    async def _copy(self, table: str, payload: bytes) -> None:
         await self._connection.copy_to_table(
-            table, source=_whole(rows), columns=CLICK_COLUMNS, format="binary", timeout=STATEMENT_SECONDS
+            table,
+            source=_at_once(payload),
+            columns=self.kind.columns,
+            format="binary",
+            timeout=STATEMENT_SECONDS,
         )
 
 
-def _days(clicks: Sequence[PendingClick]) -> set[int]:
+def _days_of_ids(rows: Sequence[PendingRow[Fact, Counted]]) -> set[int]:
     # In order of their ids, so when both ends are of one day, all are.
-    if clicks and clicks[0].day == clicks[-1].day:
-        return {clicks[0].day}
-    return {each.day for each in clicks}
+    if rows and rows[0].id_day == rows[-1].id_day:
+        return {rows[0].id_day}
+    return {each.id_day for each in rows}
 
 
-async def _whole(rows: bytes) -> AsyncIterator[bytes]:
-    yield rows
+def _without_repeats(rows: Sequence[PendingRow[Fact, Counted]]) -> Sequence[PendingRow[Fact, Counted]]:
+    if len({each.row_id for each in rows}) == len(rows):
+        return rows
+    # In order of their ids, so equals are neighbours.
+    repeats = {place for place, (one, other) in enumerate(pairwise(rows), 1) if one.row_id == other.row_id}
+    return [each for place, each in enumerate(rows) if place not in repeats]
+
+
+def _insert_staged(table: str, staged: str, columns: Sequence[str]) -> str:
+    names, key = ", ".join(columns), columns[0]
+    return f"""
+        INSERT INTO {table} ({names}) SELECT {names} FROM {staged} ORDER BY {key}
+        ON CONFLICT DO NOTHING RETURNING {key}
+    """  # noqa: S608 - constants of ours
+
+
+async def _at_once(payload: bytes) -> AsyncIterator[bytes]:
+    yield payload

@@ -48,6 +48,11 @@ def stream_key(redis_prefix: str) -> bytes:
 
 
 @pytest.fixture
+def event_key(redis_prefix: str) -> bytes:
+    return StreamKeys(redis_prefix, 1).events(0)
+
+
+@pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
     async with Redis.from_url(redis_url) as client:
         yield client

@@ -125,7 +125,7 @@ async def test_newer_drain_finds_what_an_older_one_left(
     await append(redis, stream_key, [FROM_THE_FUTURE])
     async with running_drain():
         await _until_pending(redis, stream_key)
-    monkeypatch.setattr("workers.drain.decoding.decode_click", lambda _record: clicks(1)[0])
+    monkeypatch.setattr("workers.drain.click_kind.decode_click", lambda _record: clicks(1)[0])
     async with running_drain():
         await until_empty(redis, stream_key)
 

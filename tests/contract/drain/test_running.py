@@ -35,7 +35,7 @@ async def test_terminated_under_load(
     start_drain: StartDrain, redis: Redis, stream_key: bytes, postgres: asyncpg.Connection
 ) -> None:
     """SIGTERM finishes what was read: nothing stays pending, and the consumer is gone from the group."""
-    made = clicks(40_000)
+    made = clicks(20_000)
     await append(redis, stream_key, made)
     async with start_drain() as process:
         while await redis.xlen(stream_key) == len(made):
@@ -93,7 +93,7 @@ async def test_not_ready_without_postgres(settings: DrainSettings, unused_port: 
                     break
                 await asyncio.sleep(0.05)
         assert status == 503
-        assert sorted(json.loads(body).values()) == ["failing", "ok"]
+        assert set(json.loads(body).values()) == {"failing", "ok"}
         assert process.returncode is None
 
 

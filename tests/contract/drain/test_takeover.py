@@ -15,9 +15,11 @@ from millrace.streams.keys import GROUP
 from server.affiliate.click_columns import CLICK_COLUMNS
 from tests.contract.drain.believable import append, assert_each_once, clicks, until_empty
 from tests.contract.drain.drains import RunningDrain, StartDrain
-from workers.drain.copy_format import HEADER, copy_row
+from workers.drain.click_kind import ClickKind
+from workers.drain.click_rows import copy_row
+from workers.drain.copy_format import HEADER
 from workers.drain.frozen_writers import SESSION
-from workers.drain.writer import ClickWriter
+from workers.drain.writer import RowWriter
 
 
 async def test_killed_drains_entries_within_thirty_seconds(
@@ -89,7 +91,7 @@ async def test_drain_frozen_in_the_middle_of_a_copy(
     """Rows that a frozen drain has sent without an end do not hold up the one that took them over."""
     made = clicks(2_500)  # PostgreSQL inserts the rows of a COPY by the thousand
     rows = b"".join([HEADER, *[copy_row(click) for click in made]])
-    async with ClickWriter(postgres_dsn) as writer:
+    async with RowWriter(ClickKind(), postgres_dsn) as writer:
         await writer.open()  # makes the partitions
     frozen = await asyncpg.connect(postgres_dsn, server_settings=SESSION)
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from functools import partial
 
 import asyncpg
 
-from server.affiliate.click_partitions import Partitions, partition_name
+from millrace.streams.records import Click
+from server.db.day_partitions import DAY_MS, DayPartitions
+from server.db.day_partitions import partition_name as name_of_partition
 from tests.contract.drain.believable import assert_each_once, clicks
-from workers.drain.copy_format import copy_row
-from workers.drain.decoding import DAY_MS, PendingClick
+from workers.drain.click_kind import ClickKind
 from workers.drain.frozen_writers import SESSION
-from workers.drain.writer import DAYS_AHEAD, ClickWriter
+from workers.drain.writer import DAYS_AHEAD, RowWriter
 from workers.retries import POSTGRES_FAILURES
 
+partition_name = partial(name_of_partition, "clicks")
 
-def pending(made: list) -> list[PendingClick]:  # type: ignore[type-arg]
-    ordered = sorted(made, key=lambda click: click.click_id)
-    return [PendingClick(b"1-0", b"", click, copy_row(click), click.click_id) for click in ordered]
+
+def click_writer(dsn: str) -> RowWriter[Click, Click]:
+    return RowWriter(ClickKind(), dsn)
 
 
 async def partitions(postgres: asyncpg.Connection) -> set[str]:
@@ -31,7 +34,7 @@ async def partitions(postgres: asyncpg.Connection) -> set[str]:
 
 async def test_days_ahead_are_made_at_the_start(postgres_dsn: str, postgres: asyncpg.Connection) -> None:
     """Midnight finds its partition made."""
-    async with ClickWriter(postgres_dsn) as writer:
+    async with click_writer(postgres_dsn) as writer:
         await writer.open()
     today = int(time.time() * 1000) // DAY_MS
     assert await partitions(postgres) == {partition_name(day) for day in range(today, today + DAYS_AHEAD + 1)}
@@ -55,8 +58,8 @@ async def test_batch_over_midnight(postgres_dsn: str, postgres: asyncpg.Connecti
     """A batch whose clicks lie on both sides of a midnight long past lands in two partitions."""
     midnight_ms = (int(time.time() * 1000) // DAY_MS - 10) * DAY_MS
     made = clicks(200, at_ms=midnight_ms + 900_000)
-    async with ClickWriter(postgres_dsn) as writer:
-        await writer.write(pending(made))
+    async with click_writer(postgres_dsn) as writer:
+        await writer.write_facts(made)
     await assert_each_once(postgres, made)
     for day in (midnight_ms // DAY_MS - 1, midnight_ms // DAY_MS):
         table = partition_name(day)
@@ -66,7 +69,7 @@ async def test_batch_over_midnight(postgres_dsn: str, postgres: asyncpg.Connecti
 async def test_many_make_the_same_partitions(postgres_dsn: str, postgres: asyncpg.Connection) -> None:
     """Drains that start together do not trip over each other."""
     connections = [await asyncpg.connect(postgres_dsn) for _ in range(6)]
-    await asyncio.gather(*(Partitions().ensure(each, range(100, 120)) for each in connections))
+    await asyncio.gather(*(DayPartitions("clicks").ensure(each, range(100, 120)) for each in connections))
     await asyncio.gather(*(each.close() for each in connections))
     assert len(await partitions(postgres)) == 20
 
@@ -75,27 +78,27 @@ async def test_dropped_partition_is_made_again(postgres_dsn: str, postgres: asyn
     """A day that retention dropped under a running drain is no reason to bury its clicks."""
     made = clicks(20)
     today = int(time.time() * 1000) // DAY_MS
-    async with ClickWriter(postgres_dsn) as writer:
+    async with click_writer(postgres_dsn) as writer:
         await writer.open()
         for day in (today - 1, today):
             await postgres.execute(f"DROP TABLE IF EXISTS {partition_name(day)}")
-        await writer.write(pending(made))
+        await writer.write_facts(made)
     await assert_each_once(postgres, made)
 
 
 async def test_connection_ended_between_batches(postgres_dsn: str, postgres: asyncpg.Connection) -> None:
     """A server that ends an idle connection costs one try, whatever asyncpg makes of it."""
     made = clicks(400)
-    async with ClickWriter(postgres_dsn) as writer:
+    async with click_writer(postgres_dsn) as writer:
         for start in range(0, len(made), 20):
-            batch = pending(made[start : start + 20])
-            await writer.write(batch)
+            batch = made[start : start + 20]
+            await writer.write_facts(batch)
             await postgres.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE application_name = 'millrace-drain' AND datname = current_database()"
             )
             with contextlib.suppress(*POSTGRES_FAILURES):
-                await writer.write(batch)
+                await writer.write_facts(batch)
             writer.drop()
     await assert_each_once(postgres, made)
 
@@ -103,12 +106,12 @@ async def test_connection_ended_between_batches(postgres_dsn: str, postgres: asy
 async def test_writers_of_the_same_clicks(postgres_dsn: str, postgres: asyncpg.Connection) -> None:
     """Four writers with the same batches at the same time wait for each other, and one of them counts."""
     made = clicks(3_000, links=30)
-    batches = [pending(made[start : start + 500]) for start in range(0, len(made), 500)]
+    batches = [made[start : start + 500] for start in range(0, len(made), 500)]
 
-    async def write_all(writer: ClickWriter) -> int:
+    async def write_all(writer: RowWriter[Click, Click]) -> int:
         async with writer:
-            return sum([(await writer.write(batch)).inserted for batch in batches])
+            return sum([(await writer.write_facts(batch)).inserted for batch in batches])
 
-    inserted = await asyncio.gather(*(write_all(ClickWriter(postgres_dsn)) for _ in range(4)))
+    inserted = await asyncio.gather(*(write_all(click_writer(postgres_dsn)) for _ in range(4)))
     assert sum(inserted) == len(made)
     await assert_each_once(postgres, made)

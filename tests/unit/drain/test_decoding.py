@@ -5,10 +5,18 @@ import pytest
 
 from millrace.streams.ids import id_bytes_at
 from millrace.streams.records import Click, encode_click
+from server.db.day_partitions import DAY_MS
+from workers.drain.click_kind import ClickKind
 from workers.drain.dead_letters import DeathReason
-from workers.drain.decoding import DAY_MS, Entry, decode_entries
+from workers.drain.decoding import DecodedBatch
+from workers.drain.decoding import decode_entries as decode_any
+from workers.drain.stream import Entry
 
 NOW_MS = 20_780 * DAY_MS + 43_200_000
+
+
+def decode_entries(stream: str, entries: list[Entry], now_ms: int) -> DecodedBatch[Click, Click]:
+    return decode_any(ClickKind(), stream, entries, now_ms)
 
 
 def click(at_ms: int = NOW_MS, *, id_ms: int | None = None) -> Click:
@@ -35,7 +43,7 @@ def test_order_of_ids() -> None:
     """Clicks come out in order of their ids, whatever the order of the stream."""
     made = [click(NOW_MS - after) for after in (5, 900, 1, 70)]
     batch = decode_entries("s", [entry(encode_click(each)) for each in made], NOW_MS)
-    assert [each.click_id for each in batch.clicks] == sorted(each.click_id for each in made)
+    assert [each.row_id for each in batch.rows] == sorted(each.click_id for each in made)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +64,7 @@ def test_dates(at_ms: int, id_ms: int, reason: DeathReason | None) -> None:
     """Both times of a click, its own and its id's, must lie between retention and a day ahead."""
     batch = decode_entries("s", [entry(encode_click(click(at_ms, id_ms=id_ms)))], NOW_MS)
     assert [letter.reason for letter in batch.dead_letters] == ([reason] if reason else [])
-    assert len(batch.clicks) == (0 if reason else 1)
+    assert len(batch.rows) == (0 if reason else 1)
 
 
 @pytest.mark.parametrize(
@@ -77,13 +85,13 @@ def test_malformed(fields: list[bytes]) -> None:
     (letter,) = batch.dead_letters
     assert (letter.stream, letter.entry_id, letter.reason) == ("s", "7-1", DeathReason.MALFORMED)
     assert fields[1] in letter.record
-    assert not batch.clicks
+    assert not batch.rows
     assert not batch.unknown_versions
 
 
 def test_unknown_version_and_deleted_entry() -> None:
     """A later version is only named; an entry whose body is gone is nothing at all."""
     batch = decode_entries("s", [entry(b"\x63\x01abc", b"8-0"), (b"9-0", None)], NOW_MS)
-    assert batch.unknown_versions == [b"8-0"]
-    assert not batch.clicks
+    assert (batch.unknown_versions, batch.finished) == (1, [b"9-0"])
+    assert not batch.rows
     assert not batch.dead_letters

@@ -40,12 +40,20 @@ def upgrade() -> None:
     _create_sessions()
     _create_rollups()
     _add_positions()
+    # The proof and a rebuild ask for the clicks of a day, whatever link they are of.
+    op.create_index(
+        "ix_link_click_rollups_bucket_start",
+        "link_click_rollups",
+        ["bucket_start"],
+        postgresql_using="brin",
+    )
     _count_earlier_clicks()
     _create_conversion_facts()
 
 
 def downgrade() -> None:
     op.execute("DROP VIEW conversion_facts")
+    op.drop_index("ix_link_click_rollups_bucket_start")
     op.drop_constraint("pk_stream_dead_letters", "stream_dead_letters")
     op.execute("DELETE FROM stream_dead_letters WHERE position > 0")
     op.drop_column("stream_dead_letters", "position")

@@ -7,16 +7,15 @@ from hypothesis import strategies as st
 
 from millrace.streams.ids import id_bytes_at
 from millrace.streams.records import Click
-from workers.drain.decoding import PendingClick
-from workers.drain.rollups import BUCKET_MS, RollupIncrement, tally
+from workers.drain.link_rollups import BUCKET_MS, RollupIncrement, tally
 
 KINDS = {"human": (True, False), "unique": (True, True), "bot": (False, False)}
 visits = st.tuples(st.integers(0, 3), st.integers(0, 5 * BUCKET_MS), st.sampled_from(sorted(KINDS)))
 
 
-def pending(link: int, at_ms: int, kind: str) -> PendingClick:
+def made_click(link: int, at_ms: int, kind: str) -> Click:
     human, unique = KINDS[kind]
-    click = Click(
+    return Click(
         click_id=id_bytes_at(at_ms),
         link_id=bytes([link]) * 16,
         partner_id=bytes(16),
@@ -29,13 +28,12 @@ def pending(link: int, at_ms: int, kind: str) -> PendingClick:
         referrer_host=None,
         country="SE",
     )
-    return PendingClick(b"1-0", b"", click, b"", click.click_id)
 
 
 @given(st.lists(visits, max_size=60))
 def test_every_click_is_counted_once_in_key_order(made: list[tuple[int, int, str]]) -> None:
     """Humans and bots add up to the clicks, uniques are humans, and keys rise strictly."""
-    increments = tally(pending(*visit) for visit in made)
+    increments = tally(made_click(*visit) for visit in made)
     kinds = Counter(kind for _, _, kind in made)
     assert sum(each.human for each in increments) == kinds["human"] + kinds["unique"]
     assert sum(each.unique for each in increments) == kinds["unique"]
@@ -46,6 +44,6 @@ def test_every_click_is_counted_once_in_key_order(made: list[tuple[int, int, str
 
 def test_quarter_hours() -> None:
     """The last millisecond of a quarter hour belongs to it, the next one does not."""
-    increments = tally([pending(1, BUCKET_MS - 1, "human"), pending(1, BUCKET_MS, "bot")])
+    increments = tally([made_click(1, BUCKET_MS - 1, "human"), made_click(1, BUCKET_MS, "bot")])
     link = bytes([1]) * 16
     assert increments == [RollupIncrement(link, 0, 1, 0, 0), RollupIncrement(link, 1, 0, 0, 1)]

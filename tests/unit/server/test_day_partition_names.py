@@ -4,15 +4,15 @@ import datetime
 
 import pytest
 
-from server.affiliate.click_partitions import partition_day, partition_name
+from server.db.day_partitions import partition_day, partition_name
 
 
 @pytest.mark.parametrize("date", [datetime.date(1970, 1, 1), datetime.date(2028, 2, 29)])
 def test_partition_name(date: datetime.date) -> None:
     """A partition is named after the UTC day whose clicks it holds."""
     day = (date - datetime.date(1970, 1, 1)).days
-    assert partition_name(day) == f"clicks_{date.isoformat().replace('-', '_')}"
-    assert partition_day(partition_name(day)) == day
+    assert partition_name("clicks", day) == f"clicks_{date.isoformat().replace('-', '_')}"
+    assert partition_day("clicks", partition_name("clicks", day)) == day
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ def test_partition_name(date: datetime.date) -> None:
 )
 def test_tables_of_other_names_hold_no_day(name: str) -> None:
     """Retention never takes a table for a day that only looks like one."""
-    assert partition_day(name) is None
+    assert partition_day("clicks", name) is None
