@@ -13,10 +13,17 @@ import structlog
 from prometheus_client import start_http_server
 
 from millrace.affiliate.v1 import affiliate_service_pb2, affiliate_service_pb2_grpc
+from millrace.analytics.v1 import analytics_service_pb2, analytics_service_pb2_grpc
 from millrace.catalog.v1 import catalog_service_pb2, catalog_service_pb2_grpc
 from millrace.jobs.v1 import jobs_service_pb2, jobs_service_pb2_grpc
+from millrace.streams.event_writer import EventWriter
+from millrace.streams.pressure import StreamPressure
+from millrace.streams.redis_clock import RedisClock
 from server.affiliate import tasks as affiliate_tasks
 from server.affiliate.assembly import build_affiliate
+from server.affiliate.service.programs import ProgramService
+from server.analytics import tasks as analytics_tasks
+from server.analytics.assembly import build_analytics
 from server.app import Services, open_services
 from server.auth.access import Guard, read_access
 from server.catalog.product import ProductStatus
@@ -34,10 +41,12 @@ from server.settings import Settings
 log = structlog.get_logger(__name__)
 
 # What every domain leaves to be done later; edited payloads of these are checked against their types.
-TASKS = (*affiliate_tasks.TASKS, *declared.TASKS)
+TASKS = (*affiliate_tasks.TASKS, *analytics_tasks.TASKS, *declared.TASKS)
 
 
-def all_services(services: Services, *, public_url: str) -> Mapping[str, HostedService]:
+def all_services(
+    services: Services, *, public_url: str, pressure: StreamPressure
+) -> Mapping[str, HostedService]:
     """Every service that a process can host, by the name that `--services` knows it under."""
     catalog = CatalogServicer(
         services.catalog, page_tokens=services.page_tokens, contract_violations=services.rules.violations_of
@@ -53,6 +62,17 @@ def all_services(services: Services, *, public_url: str) -> Mapping[str, HostedS
         rules=services.rules,
         public_url=public_url,
     )
+    programs = ProgramService(services.sessions, public_url=public_url)
+    analytics = build_analytics(
+        sessions=services.sessions,
+        redis=services.redis,
+        keys=services.stream_keys,
+        writer=EventWriter(services.redis, services.stream_keys, RedisClock()),
+        pressure=pressure,
+        jobs=services.jobs,
+        find_time_zone=lambda: _time_zone_of(programs),
+        page_tokens=services.page_tokens,
+    )
     jobs = JobsServicer(
         JobsService(services.sessions, jobs=services.jobs, tasks=DeclaredTasks(TASKS)),
         page_tokens=services.page_tokens,
@@ -61,6 +81,10 @@ def all_services(services: Services, *, public_url: str) -> Mapping[str, HostedS
         "affiliate": HostedService(
             affiliate_service_pb2.DESCRIPTOR.services_by_name["AffiliateService"],
             partial(affiliate_service_pb2_grpc.add_AffiliateServiceServicer_to_server, affiliate),
+        ),
+        "analytics": HostedService(
+            analytics_service_pb2.DESCRIPTOR.services_by_name["AnalyticsService"],
+            partial(analytics_service_pb2_grpc.add_AnalyticsServiceServicer_to_server, analytics),
         ),
         "catalog": HostedService(
             catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
@@ -77,6 +101,11 @@ async def _slug_of(catalog: CatalogService, product_id: str) -> str | None:
     """What the affiliate domain asks of the catalogue: partners learn of nothing that is not on sale."""
     facts = await catalog.find_product(product_id)
     return facts.slug if facts and facts.status is ProductStatus.ACTIVE else None
+
+
+async def _time_zone_of(programs: ProgramService) -> str:
+    """What analytics asks of the affiliate domain: in which zone the shop reckons its days."""
+    return (await programs.read()).time_zone
 
 
 class UnknownService(ValueError):  # noqa: N818 - it names what is so
@@ -101,7 +130,16 @@ async def hosted(settings: Settings, *, metrics: RpcMetrics | None = None) -> As
     """
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(settings))
-        chosen = chosen_services(all_services(services, public_url=settings.public_url), settings.services)
+        pressure = await stack.enter_async_context(
+            StreamPressure(
+                services.redis,
+                [*services.stream_keys.all_clicks(), *services.stream_keys.all_events()],
+                settings.stream_max_entries,
+                settings.stream_max_age_seconds,
+            )
+        )
+        known = all_services(services, public_url=settings.public_url, pressure=pressure)
+        chosen = chosen_services(known, settings.services)
         descriptors = [service.descriptor for service in chosen]
         services.rules.warm(descriptors)
         figures = metrics or RpcMetrics()

@@ -32,6 +32,9 @@ class Settings(TokenSettings):
     redis_url: SecretStr
     redis_prefix: str = Field(default="mr", pattern=r"^[A-Za-z0-9_.-]{1,32}$")
     stream_shards: int = Field(default=1, ge=1, le=100)
+    # Beyond these no events are taken over gRPC, until the drain has caught up.
+    stream_max_entries: int = Field(default=1_000_000, ge=1)
+    stream_max_age_seconds: float = Field(default=3_600, gt=0)
 
     grpc_listen: str = "127.0.0.1:50051"
     services: CommaList = ()

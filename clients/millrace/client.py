@@ -9,6 +9,8 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 from millrace.affiliate.v1 import affiliate_service_pb2
 from millrace.affiliate.v1.affiliate_service_pb2_grpc import AffiliateServiceStub
+from millrace.analytics.v1 import analytics_service_pb2
+from millrace.analytics.v1.analytics_service_pb2_grpc import AnalyticsServiceStub
 from millrace.catalog.v1 import catalog_service_pb2
 from millrace.catalog.v1.catalog_service_pb2_grpc import CatalogServiceStub
 from millrace.channel import open_channel
@@ -23,6 +25,7 @@ TokenSource = str | Callable[[], str]
 
 SERVICES: tuple[ServiceDescriptor, ...] = (
     affiliate_service_pb2.DESCRIPTOR.services_by_name["AffiliateService"],
+    analytics_service_pb2.DESCRIPTOR.services_by_name["AnalyticsService"],
     catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
     jobs_service_pb2.DESCRIPTOR.services_by_name["JobsService"],
 )
@@ -38,6 +41,7 @@ class Client:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._channel = channel
         self.affiliate = AffiliateServiceStub(channel)
+        self.analytics = AnalyticsServiceStub(channel)
         self.catalog = CatalogServiceStub(channel)
         self.jobs = JobsServiceStub(channel)
 

@@ -10,6 +10,8 @@ export const REPEATABLE: ReadonlySet<string> = new Set([
   "POST /api/v1/affiliate/partners/{partnerId}:reinstate",
   "POST /api/v1/affiliate/partners/{partnerId}:reject",
   "POST /api/v1/affiliate/partners/{partnerId}:suspend",
+  "POST /api/v1/analytics/deadLetters:replay",
+  "POST /api/v1/analytics:erase",
   "POST /api/v1/catalog/products",
   "POST /api/v1/catalog/products:batchUpsert",
   "POST /api/v1/jobs/{jobId}:cancel",
@@ -21,6 +23,7 @@ export const REPEATABLE: ReadonlySet<string> = new Set([
 export const LISTS = {
   "/api/v1/affiliate/partners": "partners",
   "/api/v1/affiliate/links": "links",
+  "/api/v1/analytics/deadLetters": "deadLetters",
   "/api/v1/catalog/products": "products",
   "/api/v1/jobs": "jobs"
 } as const;

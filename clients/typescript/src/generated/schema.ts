@@ -314,6 +314,270 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/analytics/dashboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the shop's figures within a range, and those of the period before
+         * @description Returns the shop's figures within a range, and those of the period before. INVALID_ARGUMENT (INVALID_FIELD) naming `start`, `end`, `timezone` or `interval`.
+         *
+         *     Callers: ADMIN.
+         */
+        get: operations["AnalyticsService_GetDashboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/dashboard:exportCsv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns one table of the dashboard as CSV (RFC 4180, UTF-8, a header row)
+         * @description Returns one table of the dashboard as CSV (RFC 4180, UTF-8, a header row). Texts that a spreadsheet would take for a formula begin with an apostrophe. INVALID_ARGUMENT (INVALID_FIELD) as of the dashboard.
+         *
+         *     Callers: ADMIN.
+         */
+        get: operations["AnalyticsService_ExportDashboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/products/{productId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the figures of one product within a range; zeros for a product that nobody knows
+         * @description Returns the figures of one product within a range; zeros for a product that nobody knows. INVALID_ARGUMENT (INVALID_FIELD) as of the dashboard.
+         *
+         *     Callers: ADMIN.
+         */
+        get: operations["AnalyticsService_GetProductStatistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/products/{productId}:exportCsv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the series of a product as CSV, in the form of the dashboard's
+         * @description Returns the series of a product as CSV, in the form of the dashboard's. INVALID_ARGUMENT (INVALID_FIELD) as of the dashboard.
+         *
+         *     Callers: ADMIN.
+         */
+        get: operations["AnalyticsService_ExportProduct"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/realtime": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the last 60 minutes by minute, and today so far
+         * @description Returns the last 60 minutes by minute, and today so far. UNAVAILABLE (STREAM_UNAVAILABLE) while Redis is away.
+         *
+         *     Callers: ADMIN.
+         */
+        get: operations["AnalyticsService_GetRealtime"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/realtime:exportCsv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the last 60 minutes as CSV, in the form of the dashboard's
+         * @description Returns the last 60 minutes as CSV, in the form of the dashboard's. UNAVAILABLE (STREAM_UNAVAILABLE) while Redis is away.
+         *
+         *     Callers: ADMIN.
+         */
+        get: operations["AnalyticsService_ExportRealtime"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/funnel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns how many sessions of a range viewed a product, then put one into the cart, then bought
+         * @description Returns how many sessions of a range viewed a product, then put one into the cart, then bought. INVALID_ARGUMENT (INVALID_FIELD) naming `start`, `end` or `timezone`.
+         *
+         *     Callers: ADMIN.
+         */
+        get: operations["AnalyticsService_GetFunnel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/funnel:exportCsv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns the steps of the funnel as CSV, in the form of the dashboard's
+         * @description Returns the steps of the funnel as CSV, in the form of the dashboard's. INVALID_ARGUMENT (INVALID_FIELD) as of the funnel.
+         *
+         *     Callers: ADMIN.
+         */
+        get: operations["AnalyticsService_ExportFunnel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/events/{eventId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Finds where an event is now
+         * @description Finds where an event is now. NOT_FOUND (EVENT_NOT_FOUND) when it is nowhere: it never came, was erased or is older than events are kept. UNAVAILABLE (EVENT_SEARCH_INCOMPLETE) when it may wait behind more records than are searched, and (STREAM_UNAVAILABLE) when it is not stored and Redis is away.
+         *
+         *     Callers: ADMIN.
+         */
+        get: operations["AnalyticsService_GetEvent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics:erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Promises to erase every event of a user or a session that was accepted before the call: rows, records in streams, dead letters, and what the figures count of them
+         * @description Promises to erase every event of a user or a session that was accepted before the call: rows, records in streams, dead letters, and what the figures count of them. A job does it, and its state says how far it is. Repeating the call is harmless.
+         *
+         *     Callers: ADMIN.
+         */
+        post: operations["AnalyticsService_EraseVisitor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/deadLetters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists records that could not be stored, of clicks and events, newest first, in pages
+         * @description Lists records that could not be stored, of clicks and events, newest first, in pages. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) when the token belongs to another caller or filter.
+         *
+         *     Callers: ADMIN.
+         */
+        get: operations["AnalyticsService_ListDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/deadLetters:replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Puts dead records back onto their streams, the oldest first, at most `limit` in one call
+         * @description Puts dead records back onto their streams, the oldest first, at most `limit` in one call. What still cannot be stored dies again. None is lost, and repeating the call counts nothing twice. UNAVAILABLE (STREAM_UNAVAILABLE) when Redis took none.
+         *
+         *     Callers: ADMIN.
+         */
+        post: operations["AnalyticsService_ReplayDeadLetters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/catalog/products": {
         parameters: {
             query?: never;
@@ -588,6 +852,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/analytics/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes events of shoppers
+         * @description Takes one event, an array of them, or an object with `events`; up to 500 and 1 MiB, also when inflated. Every event is judged by itself. The answer comes once the good ones are durable. The same `id` counts once, so give one wherever you may send an event twice. Unknown members are ignored, the last of two equal ones counts, and null is as good as absent.
+         */
+        post: operations["Edge_TakeEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -794,16 +1078,185 @@ export interface components {
             /** @description Replaces the program's default for this partner. Unset: the default. */
             commission?: components["schemas"]["CommissionInput"] | null;
         };
+        /** @description An amount of money. */
+        CurrencyAmount: {
+            /** @description ISO 4217 code. */
+            currency: string;
+            /**
+             * Format: int64
+             * @description Minor units of the currency, such as cents.
+             */
+            amount: string;
+        };
+        /** @description What happened in the shop within a range. */
+        Dashboard: {
+            /** @description The range, and how far it is counted. */
+            range?: components["schemas"]["RangeFacts"];
+            /** @description The whole range. */
+            overview?: components["schemas"]["Overview"];
+            /** @description The period of equal length before the range. */
+            previous?: components["schemas"]["PreviousPeriod"];
+            /** @description The 10 products viewed most; ties by id. */
+            topProducts: components["schemas"]["ProductFigures"][];
+            /** @description The 20 sources with most page views; ties by name. */
+            trafficSources: components["schemas"]["DimensionFigures"][];
+            /** @description The 20 kinds of device with most page views; ties by name. */
+            devices: components["schemas"]["DimensionFigures"][];
+            /** @description The 20 countries with most page views; ties by name. */
+            countries: components["schemas"]["DimensionFigures"][];
+            /** @description The range by interval, oldest first and without gaps. */
+            series: components["schemas"]["SeriesPoint"][];
+        };
+        /** @description A record of a stream that could not be stored. It is kept whole. */
+        DeadLetter: {
+            /** @description The stream that it came from. */
+            stream: string;
+            /** @description The stream's entry that held it. */
+            entryId: string;
+            /**
+             * Format: int32
+             * @description Which of the entry's events it is, from 0. 0 too for an entry as a whole.
+             */
+            position: number;
+            /** @description Why, such as `malformed`. */
+            reason: string;
+            /** @description What exactly went wrong. */
+            detail: string;
+            /**
+             * Format: date-time
+             * @description When it was given up.
+             */
+            diedAt?: string;
+            /** @description The record as it was in the stream. */
+            record: string;
+        };
+        /** @description The figures of one traffic source, device or country. */
+        DimensionFigures: {
+            /** @description Which one. Of sources: a `utm_source`, else `paid_search`, `paid_social`, `search`, `social`, `email`, `referral` or `direct`; of devices: `desktop`, `mobile`, `tablet` or `other`; of countries: ISO 3166-1 alpha-2, `ZZ` when not known. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Events of type `page_view`.
+             */
+            pageViews: string;
+            /**
+             * Format: int64
+             * @description Events of any type.
+             */
+            events: string;
+            /**
+             * Format: int64
+             * @description Different visitors. Within about 3 %.
+             */
+            uniqueVisitors: string;
+        };
         /** @description Asks to stop serving a link. */
         DisableLinkBody: Record<string, never>;
         /** @description Asks to serve a link again. */
         EnableLinkBody: Record<string, never>;
+        /** @description Asks to erase a person's or a session's events. */
+        EraseVisitorRequest: {
+            /** @description Everything of this user, 1-128 characters. */
+            userId?: string | null;
+            /** @description Everything of this session, 1-128 characters. */
+            sessionId?: string | null;
+        } | unknown | unknown;
+        /** @description Says which job erases. */
+        EraseVisitorResponse: {
+            /** @description UUIDv7. The jobs' service tells its state. */
+            jobId: string;
+        };
+        /** @description An event that was accepted. */
+        Event: {
+            /** @description UUIDv7. */
+            eventId: string;
+            /** @description The id that the client gave, where it is no UUIDv7. Unset: none. */
+            clientId?: string;
+            /** @description `page_view`, `product_view`, `click`, `add_to_cart`, `purchase` or `search`. */
+            type: string;
+            /** @description The visit. */
+            sessionId: string;
+            /** @description Who it was. Unset: not known. */
+            userId?: string;
+            /** @description The product concerned. Unset: none. */
+            productId?: string;
+            /** @description The page's address. Unset: none. */
+            url?: string;
+            /** @description The page before. Unset: none. */
+            referrer?: string;
+            /** @description What the client added. Integers beyond 2^53 lose their last digits. Unset: nothing. */
+            metadata?: Record<string, never>;
+            /**
+             * Format: date-time
+             * @description When it happened, by the client's clock as corrected.
+             */
+            occurredAt?: string;
+            /**
+             * Format: date-time
+             * @description When we received it.
+             */
+            receivedAt?: string;
+            /** @description The client's time lay ahead: `occurredAt` is when we received it. */
+            clamped: boolean;
+            /** @description Made by a machine, as far as could be told. */
+            bot: boolean;
+            /** @description `desktop`, `mobile`, `tablet`, `bot` or `other`. */
+            device: string;
+            /** @description ISO 3166-1 alpha-2, `ZZ` when not known. */
+            country: string;
+            /** @description The traffic source. Unset unless STORED. */
+            source?: string;
+        };
+        /** @description Where an event is now. */
+        EventLocation: {
+            /** @description Where it is. */
+            state: components["schemas"]["EventLocationState"];
+            /** @description The event. Unset for a DEAD one that cannot be read. */
+            event?: components["schemas"]["Event"];
+            /** @description The stream's entry that holds it. Unset when STORED. */
+            entryId?: string;
+            /** @description Why it could not be stored. Unset unless DEAD. */
+            deadReason?: string;
+            /** @description What exactly went wrong. Unset unless DEAD. */
+            deadDetail?: string;
+        };
+        /**
+         * @description Where it is.
+         *
+         *     - `STATE_UNSPECIFIED`: Never sent.
+         *     - `STORED`: In PostgreSQL, and in the figures.
+         *     - `WAITING`: In the stream: accepted, to be stored soon.
+         *     - `DEAD`: It could not be stored, and waits for an operator.
+         * @enum {string}
+         */
+        EventLocationState: "STATE_UNSPECIFIED" | "STORED" | "WAITING" | "DEAD";
         /** @description A field at fault. */
         FieldProblem: {
             /** @description Its path as written, such as `variants[0].price`; empty for the whole. */
             field: string;
             /** @description What it must be. */
             message: string;
+        };
+        /** @description How far sessions came on their way to a purchase. */
+        Funnel: {
+            /** @description The range, and how far it is counted. A session belongs to the range in which it began. */
+            range?: components["schemas"]["RangeFacts"];
+            /** @description `product_view`, `add_to_cart` and `purchase`, in this order. */
+            steps: components["schemas"]["FunnelStep"][];
+        };
+        /** @description A step on the way to a purchase. */
+        FunnelStep: {
+            /** @description The type of event that makes the step. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Sessions that came so far, through every step before.
+             */
+            sessions: string;
+            /** @description Percent of the sessions of the step before; of the first step 100. 0 without any. */
+            percentOfPrevious: number | ("NaN" | "Infinity" | "-Infinity");
+            /** @description Percent of the sessions of the first step. 0 without any. */
+            percentOfFirst: number | ("NaN" | "Infinity" | "-Infinity");
         };
         /** @description A piece of work that was promised in the transaction that made it necessary. */
         Job: {
@@ -1067,6 +1520,13 @@ export interface components {
          * @enum {string}
          */
         LinkStatus: "STATUS_UNSPECIFIED" | "ACTIVE" | "DISABLED";
+        /** @description A page of dead letters. */
+        ListDeadLettersResponse: {
+            /** @description Newest first. */
+            deadLetters: components["schemas"]["DeadLetter"][];
+            /** @description Asks for the next page; empty on the last one. */
+            nextPageToken: string;
+        };
         /** @description A page of jobs. */
         ListJobsResponse: {
             /** @description Newest first. */
@@ -1100,6 +1560,69 @@ export interface components {
             /** @description The most urgent first. */
             queues: components["schemas"]["Queue"][];
         };
+        /** @description Counted live, by when it happened. Of people, but for those of bots. */
+        LiveFigures: {
+            /**
+             * Format: int64
+             * @description Events of type `page_view`.
+             */
+            pageViews: string;
+            /**
+             * Format: int64
+             * @description Events of type `product_view`.
+             */
+            productViews: string;
+            /**
+             * Format: int64
+             * @description Events of type `click`.
+             */
+            clickEvents: string;
+            /**
+             * Format: int64
+             * @description Events of type `add_to_cart`.
+             */
+            addToCarts: string;
+            /**
+             * Format: int64
+             * @description Events of type `purchase`.
+             */
+            purchases: string;
+            /**
+             * Format: int64
+             * @description Events of type `search`.
+             */
+            searches: string;
+            /**
+             * Format: int64
+             * @description Events of bots, of whatever type.
+             */
+            botEvents: string;
+            /**
+             * Format: int64
+             * @description Clicks on affiliate links.
+             */
+            clicks: string;
+            /**
+             * Format: int64
+             * @description Of these clicks, those of a visitor's first on a link within 24 hours.
+             */
+            uniqueClicks: string;
+            /**
+             * Format: int64
+             * @description Clicks of bots on affiliate links.
+             */
+            botClicks: string;
+        };
+        /** @description One minute. */
+        LiveMinute: {
+            /**
+             * Format: date-time
+             * @description Where it begins.
+             */
+            start?: string;
+            /** @description What happened in it. */
+            figures?: components["schemas"]["LiveFigures"];
+        };
         /** @description Asks for a bearer token of a partner. */
         MintPartnerTokenBody: {
             /** @description How long the token is good, 60 to 604,800 seconds. 0 means 86,400. */
@@ -1114,6 +1637,62 @@ export interface components {
              * @description When the token stops being good.
              */
             expiresAt?: string;
+        };
+        /** @description What a period came to. Figures are of people, but for those of bots. */
+        Overview: {
+            /**
+             * Format: int64
+             * @description Events of type `page_view`.
+             */
+            pageViews: string;
+            /**
+             * Format: int64
+             * @description Different visitors: by user id, else by session. Exact below 1,000, within 2 % beyond.
+             */
+            uniqueVisitors: string;
+            /**
+             * Format: int64
+             * @description Different sessions. Exact below 1,000, within 2 % beyond.
+             */
+            sessions: string;
+            /**
+             * Format: int64
+             * @description Clicks on affiliate links. Events of type `click` are not among them.
+             */
+            clicks: string;
+            /**
+             * Format: int64
+             * @description Of these clicks, those of a visitor's first on a link within 24 hours.
+             */
+            uniqueClicks: string;
+            /**
+             * Format: int64
+             * @description Conversions that are CONFIRMED or PAID.
+             */
+            conversions: string;
+            /**
+             * Format: int64
+             * @description Conversions that are PENDING.
+             */
+            pendingConversions: string;
+            /** @description Percent: `conversions` / `uniqueClicks` * 100. 0 without clicks. */
+            conversionRate: number | ("NaN" | "Infinity" | "-Infinity");
+            /** @description What these conversions sold for, by currency. Empty without any. */
+            revenue: components["schemas"]["CurrencyAmount"][];
+            /** @description What partners get for them, by currency. Empty without any. */
+            commission: components["schemas"]["CurrencyAmount"][];
+            /** @description Revenue by conversion, by currency, rounded half to even. Empty without any. */
+            averageOrderValue: components["schemas"]["CurrencyAmount"][];
+            /**
+             * Format: int64
+             * @description Events of bots, of whatever type.
+             */
+            botEvents: string;
+            /**
+             * Format: int64
+             * @description Clicks of bots on affiliate links.
+             */
+            botClicks: string;
         };
         /** @description Somebody who promotes the shop's products. */
         Partner: {
@@ -1155,6 +1734,21 @@ export interface components {
         PartnerStatus: "STATUS_UNSPECIFIED" | "PENDING" | "ACTIVE" | "SUSPENDED" | "REJECTED";
         /** @description Asks to pause a queue. */
         PauseQueueBody: Record<string, never>;
+        /** @description The period before a range, as long by the calendar of the time zone. */
+        PreviousPeriod: {
+            /**
+             * Format: date-time
+             * @description Begin of the period.
+             */
+            start?: string;
+            /**
+             * Format: date-time
+             * @description Its end, where the range begins.
+             */
+            end?: string;
+            /** @description The whole period. */
+            overview?: components["schemas"]["Overview"];
+        };
         /**
          * @description Why a request was refused (RFC 9457).
          * @example {
@@ -1210,6 +1804,10 @@ export interface components {
              *     - `COMMISSION_NOT_ALLOWED`: Only an admin may set a commission.
              *     - `CODES_EXHAUSTED`: No free code was found; the call may be repeated.
              *     - `MINTING_DISABLED`: Tokens are not minted by this installation.
+             *     - `EVENT_NOT_FOUND`: No event of this id is stored, waiting or dead.
+             *     - `EVENT_SEARCH_INCOMPLETE`: The event is not stored, and more records wait than are searched: ask again once they are drained.
+             *     - `STREAM_UNAVAILABLE`: Redis cannot take events or answer live figures at the moment.
+             *     - `STREAM_OVERLOADED`: So many events wait to be stored that no more are taken for a moment.
              *     - `SLUG_TAKEN`: Another product already has this slug.
              *     - `PRODUCT_REPEATED`: The batch names one product twice.
              *     - `JOB_NOT_FOUND`: No job has this id, or it was pruned.
@@ -1297,6 +1895,33 @@ export interface components {
              */
             readonly updatedAt?: string;
         };
+        /** @description The figures of one product. */
+        ProductFigures: {
+            /** @description The product's id; it may be unknown to the catalogue. */
+            productId: string;
+            /**
+             * Format: int64
+             * @description Events of type `product_view`.
+             */
+            views: string;
+            /**
+             * Format: int64
+             * @description Clicks on affiliate links to the product.
+             */
+            clicks: string;
+            /**
+             * Format: int64
+             * @description Events of type `add_to_cart`.
+             */
+            addToCarts: string;
+            /**
+             * Format: int64
+             * @description Events of type `purchase`.
+             */
+            purchases: string;
+            /** @description What CONFIRMED and PAID conversions of it sold for, by currency. Empty without any. */
+            revenue: components["schemas"]["CurrencyAmount"][];
+        };
         /** @description A product of the shop, as far as Millrace needs it. The shop owns it; this is a copy, kept current by upserts. */
         ProductInput: {
             /**
@@ -1347,6 +1972,76 @@ export interface components {
              * @description The source's version, 1 to 2^62. An upsert whose version is lower than the stored one changes nothing. Unset on input: equal content changes nothing, other content becomes the stored version + 1. Always set in answers.
              */
             version?: number | string | null;
+        };
+        /** @description What a period came to for one product. Figures are of people. */
+        ProductOverview: {
+            /**
+             * Format: int64
+             * @description Events of type `product_view`.
+             */
+            views: string;
+            /**
+             * Format: int64
+             * @description Clicks on affiliate links to the product.
+             */
+            clicks: string;
+            /**
+             * Format: int64
+             * @description Of these clicks, those of a visitor's first on a link within 24 hours.
+             */
+            uniqueClicks: string;
+            /**
+             * Format: int64
+             * @description Events of type `add_to_cart`.
+             */
+            addToCarts: string;
+            /**
+             * Format: int64
+             * @description Events of type `purchase`.
+             */
+            purchases: string;
+            /**
+             * Format: int64
+             * @description Conversions that are CONFIRMED or PAID.
+             */
+            conversions: string;
+            /**
+             * Format: int64
+             * @description Conversions that are PENDING.
+             */
+            pendingConversions: string;
+            /** @description Percent: `clicks` / `views` * 100. 0 without views; more than 100 when people came by links without seeing the product here. */
+            ctr: number | ("NaN" | "Infinity" | "-Infinity");
+            /** @description What the conversions sold for, by currency. Empty without any. */
+            revenue: components["schemas"]["CurrencyAmount"][];
+            /** @description What partners get for them, by currency. Empty without any. */
+            commission: components["schemas"]["CurrencyAmount"][];
+        };
+        /** @description The figures of one product in one interval. */
+        ProductSeriesPoint: {
+            /**
+             * Format: date-time
+             * @description Where the interval begins.
+             */
+            start?: string;
+            /**
+             * Format: date-time
+             * @description Where it ends; not part of it.
+             */
+            end?: string;
+            /** @description Its figures. */
+            figures?: components["schemas"]["ProductOverview"];
+        };
+        /** @description What happened to one product within a range. */
+        ProductStatistics: {
+            /** @description The range, and how far it is counted. */
+            range?: components["schemas"]["RangeFacts"];
+            /** @description The product asked for; it may be unknown to the catalogue. */
+            productId: string;
+            /** @description The whole range. */
+            overview?: components["schemas"]["ProductOverview"];
+            /** @description The range by interval, oldest first and without gaps. */
+            series: components["schemas"]["ProductSeriesPoint"][];
         };
         /**
          * @description Whether shoppers may see the product.
@@ -1533,6 +2228,56 @@ export interface components {
             /** @description 99 in 100 took no longer. */
             p99: number | ("NaN" | "Infinity" | "-Infinity");
         };
+        /** @description Which range was read, and how far it is counted. */
+        RangeFacts: {
+            /**
+             * Format: date-time
+             * @description Begin of the range, rounded down to a quarter hour.
+             */
+            start?: string;
+            /**
+             * Format: date-time
+             * @description End of the range, rounded up to a quarter hour; not part of it.
+             */
+            end?: string;
+            /** @description IANA name of the zone in which days are reckoned. */
+            timezone: string;
+            /** @description Length of the intervals of the series: `hour`, `day`, `week` or `month`. Empty where there is no series. */
+            interval: string;
+            /**
+             * Format: date-time
+             * @description Everything accepted before this instant is counted. Unset: not known at the moment.
+             */
+            asOf?: string;
+            /** @description Seconds that counting is behind; 0 when nothing waits. Unset: not known. */
+            lagSeconds?: number | ("NaN" | "Infinity" | "-Infinity");
+            /** @description Everything accepted before `end`, or before now where that is earlier, is counted. What comes late may still add to the range. */
+            complete: boolean;
+        };
+        /** @description What happens at this moment, counted as it is accepted. A live view: a client's repeated event counts once for 24 hours, and what waited out an outage of Redis is missing until it is counted again from the rows. */
+        Realtime: {
+            /**
+             * Format: date-time
+             * @description When the figures were read.
+             */
+            asOf?: string;
+            /** @description IANA name of the program's time zone. */
+            timezone: string;
+            /**
+             * Format: date-time
+             * @description When today began in that zone.
+             */
+            todayStart?: string;
+            /** @description Since then. */
+            today?: components["schemas"]["LiveFigures"];
+            /** @description The last 60 minutes, oldest first; the last one is running. */
+            minutes: components["schemas"]["LiveMinute"][];
+            /**
+             * Format: int64
+             * @description At most so many records of today and of these minutes' hours may be missing above, for they came by way of a spool.
+             */
+            replayed: string;
+        };
         /** @description Asks to reinstate a partner. */
         ReinstatePartnerBody: {
             /** @description Why, at most 500 characters. Kept with the partner and in the audit log. */
@@ -1542,6 +2287,29 @@ export interface components {
         RejectPartnerBody: {
             /** @description Why, at most 500 characters. Kept with the partner and in the audit log. */
             reason?: string | null;
+        };
+        /** @description Asks to put dead records back. */
+        ReplayDeadLettersRequest: {
+            /** @description Only letters that died for this reason. Unset: all. */
+            reason?: string | null;
+            /**
+             * Format: int32
+             * @description Most letters to put back, up to 1,000. 0 means 1,000.
+             */
+            limit?: number | string | null;
+        };
+        /** @description Says what was put back. */
+        ReplayDeadLettersResponse: {
+            /**
+             * Format: int32
+             * @description Records that are on their streams again.
+             */
+            replayed: number;
+            /**
+             * Format: int32
+             * @description Letters that were chosen and stay: Redis failed on the way, or nobody reads their stream any more.
+             */
+            kept: number;
         };
         /** @description Asks to resume a queue. */
         ResumeQueueBody: Record<string, never>;
@@ -1571,6 +2339,21 @@ export interface components {
         RetryJobBody: {
             /** @description Replaces the job's payload, whole, in the newest form of the task. Whole numbers are kept as such. Unset: the payload stays. */
             payload?: Record<string, never> | null;
+        };
+        /** @description The figures of one interval. */
+        SeriesPoint: {
+            /**
+             * Format: date-time
+             * @description Where the interval begins: with the range or with an hour, day, week or month of the time zone.
+             */
+            start?: string;
+            /**
+             * Format: date-time
+             * @description Where it ends; not part of it.
+             */
+            end?: string;
+            /** @description Its figures. `botEvents` stays 0: bots are counted for the whole range. */
+            figures?: components["schemas"]["Overview"];
         };
         /** @description Asks to suspend a partner. */
         SuspendPartnerBody: {
@@ -1913,9 +2696,20 @@ export type Commission = components['schemas']['Commission'];
 export type CommissionInput = components['schemas']['CommissionInput'];
 export type CreateLinkRequest = components['schemas']['CreateLinkRequest'];
 export type CreatePartnerRequest = components['schemas']['CreatePartnerRequest'];
+export type CurrencyAmount = components['schemas']['CurrencyAmount'];
+export type Dashboard = components['schemas']['Dashboard'];
+export type DeadLetter = components['schemas']['DeadLetter'];
+export type DimensionFigures = components['schemas']['DimensionFigures'];
 export type DisableLinkBody = components['schemas']['DisableLinkBody'];
 export type EnableLinkBody = components['schemas']['EnableLinkBody'];
+export type EraseVisitorRequest = components['schemas']['EraseVisitorRequest'];
+export type EraseVisitorResponse = components['schemas']['EraseVisitorResponse'];
+export type Event = components['schemas']['Event'];
+export type EventLocation = components['schemas']['EventLocation'];
+export type EventLocationState = components['schemas']['EventLocationState'];
 export type FieldProblem = components['schemas']['FieldProblem'];
+export type Funnel = components['schemas']['Funnel'];
+export type FunnelStep = components['schemas']['FunnelStep'];
 export type Job = components['schemas']['Job'];
 export type JobLogLine = components['schemas']['JobLogLine'];
 export type JobProgress = components['schemas']['JobProgress'];
@@ -1925,19 +2719,28 @@ export type Link = components['schemas']['Link'];
 export type LinkStats = components['schemas']['LinkStats'];
 export type LinkStatsPoint = components['schemas']['LinkStatsPoint'];
 export type LinkStatus = components['schemas']['LinkStatus'];
+export type ListDeadLettersResponse = components['schemas']['ListDeadLettersResponse'];
 export type ListJobsResponse = components['schemas']['ListJobsResponse'];
 export type ListLinksResponse = components['schemas']['ListLinksResponse'];
 export type ListPartnersResponse = components['schemas']['ListPartnersResponse'];
 export type ListProductsResponse = components['schemas']['ListProductsResponse'];
 export type ListQueuesResponse = components['schemas']['ListQueuesResponse'];
+export type LiveFigures = components['schemas']['LiveFigures'];
+export type LiveMinute = components['schemas']['LiveMinute'];
 export type MintPartnerTokenBody = components['schemas']['MintPartnerTokenBody'];
 export type MintPartnerTokenResponse = components['schemas']['MintPartnerTokenResponse'];
+export type Overview = components['schemas']['Overview'];
 export type Partner = components['schemas']['Partner'];
 export type PartnerStatus = components['schemas']['PartnerStatus'];
 export type PauseQueueBody = components['schemas']['PauseQueueBody'];
+export type PreviousPeriod = components['schemas']['PreviousPeriod'];
 export type Problem = components['schemas']['Problem'];
 export type Product = components['schemas']['Product'];
+export type ProductFigures = components['schemas']['ProductFigures'];
 export type ProductInput = components['schemas']['ProductInput'];
+export type ProductOverview = components['schemas']['ProductOverview'];
+export type ProductSeriesPoint = components['schemas']['ProductSeriesPoint'];
+export type ProductStatistics = components['schemas']['ProductStatistics'];
 export type ProductStatus = components['schemas']['ProductStatus'];
 export type ProductUncheckedInput = components['schemas']['ProductUncheckedInput'];
 export type Program = components['schemas']['Program'];
@@ -1945,12 +2748,17 @@ export type ProgramPrecedence = components['schemas']['ProgramPrecedence'];
 export type Queue = components['schemas']['Queue'];
 export type QueueDepth = components['schemas']['QueueDepth'];
 export type QueuePercentiles = components['schemas']['QueuePercentiles'];
+export type RangeFacts = components['schemas']['RangeFacts'];
+export type Realtime = components['schemas']['Realtime'];
 export type ReinstatePartnerBody = components['schemas']['ReinstatePartnerBody'];
 export type RejectPartnerBody = components['schemas']['RejectPartnerBody'];
+export type ReplayDeadLettersRequest = components['schemas']['ReplayDeadLettersRequest'];
+export type ReplayDeadLettersResponse = components['schemas']['ReplayDeadLettersResponse'];
 export type ResumeQueueBody = components['schemas']['ResumeQueueBody'];
 export type RetryDeadJobsRequest = components['schemas']['RetryDeadJobsRequest'];
 export type RetryDeadJobsResponse = components['schemas']['RetryDeadJobsResponse'];
 export type RetryJobBody = components['schemas']['RetryJobBody'];
+export type SeriesPoint = components['schemas']['SeriesPoint'];
 export type SuspendPartnerBody = components['schemas']['SuspendPartnerBody'];
 export type UpdateLinkBody = components['schemas']['UpdateLinkBody'];
 export type UpdateProgramBody = components['schemas']['UpdateProgramBody'];
@@ -2727,6 +3535,551 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    AnalyticsService_GetDashboard: {
+        parameters: {
+            query?: {
+                /** @description Begin of the range, included: a date such as `2026-11-01` (its first moment in the time zone) or an instant as RFC 3339. Rounded down to a quarter hour. Empty: 30 days before `end`. */
+                start?: string;
+                /** @description End of the range, not included: as `start`, later than it and at most 400 days. Rounded up to a quarter hour. Empty: now. */
+                end?: string;
+                /** @description IANA name of the zone in which days are reckoned. Empty: the program's. */
+                timezone?: string;
+                /** @description Length of the intervals of the series: `hour`, `day`, `week` (from Monday) or `month`, by the calendar of the time zone; at most 1,500 of them. Empty: `hour` up to 2 days, `day` up to 92, `week` up to 190, then `month`. */
+                interval?: ("hour" | "day" | "week" | "month") | "";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What happened in the shop within a range. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+            /** @description The caller has this content already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `INVALID_FIELD`. */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    AnalyticsService_ExportDashboard: {
+        parameters: {
+            query?: {
+                /** @description Begin of the range, included: a date such as `2026-11-01` (its first moment in the time zone) or an instant as RFC 3339. Rounded down to a quarter hour. Empty: 30 days before `end`. */
+                start?: string;
+                /** @description End of the range, not included: as `start`, later than it and at most 400 days. Rounded up to a quarter hour. Empty: now. */
+                end?: string;
+                /** @description IANA name of the zone in which days are reckoned. Empty: the program's. */
+                timezone?: string;
+                /** @description Length of the intervals of the series: `hour`, `day`, `week` (from Monday) or `month`, by the calendar of the time zone; at most 1,500 of them. Empty: `hour` up to 2 days, `day` up to 92, `week` up to 190, then `month`. */
+                interval?: ("hour" | "day" | "week" | "month") | "";
+                /** @description Which table: `series`, `overview` (the range and the period before), `topProducts`, `trafficSources`, `devices` or `countries`. Empty: `series`. */
+                table?: ("series" | "overview" | "topProducts" | "trafficSources" | "devices" | "countries") | "";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
+                };
+            };
+            /** @description The caller has this content already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `INVALID_FIELD`. */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    AnalyticsService_GetProductStatistics: {
+        parameters: {
+            query?: {
+                /** @description Begin of the range, included: a date such as `2026-11-01` (its first moment in the time zone) or an instant as RFC 3339. Rounded down to a quarter hour. Empty: 30 days before `end`. */
+                start?: string;
+                /** @description End of the range, not included: as `start`, later than it and at most 400 days. Rounded up to a quarter hour. Empty: now. */
+                end?: string;
+                /** @description IANA name of the zone in which days are reckoned. Empty: the program's. */
+                timezone?: string;
+                /** @description Length of the intervals of the series: `hour`, `day`, `week` (from Monday) or `month`, by the calendar of the time zone; at most 1,500 of them. Empty: `hour` up to 2 days, `day` up to 92, `week` up to 190, then `month`. */
+                interval?: ("hour" | "day" | "week" | "month") | "";
+            };
+            header?: never;
+            path: {
+                /** @description The product's id, 1-128 characters. */
+                productId: string & (unknown & unknown);
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What happened to one product within a range. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductStatistics"];
+                };
+            };
+            /** @description The caller has this content already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `INVALID_FIELD`. */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    AnalyticsService_ExportProduct: {
+        parameters: {
+            query?: {
+                /** @description Begin of the range, included: a date such as `2026-11-01` (its first moment in the time zone) or an instant as RFC 3339. Rounded down to a quarter hour. Empty: 30 days before `end`. */
+                start?: string;
+                /** @description End of the range, not included: as `start`, later than it and at most 400 days. Rounded up to a quarter hour. Empty: now. */
+                end?: string;
+                /** @description IANA name of the zone in which days are reckoned. Empty: the program's. */
+                timezone?: string;
+                /** @description Length of the intervals of the series: `hour`, `day`, `week` (from Monday) or `month`, by the calendar of the time zone; at most 1,500 of them. Empty: `hour` up to 2 days, `day` up to 92, `week` up to 190, then `month`. */
+                interval?: ("hour" | "day" | "week" | "month") | "";
+            };
+            header?: never;
+            path: {
+                /** @description The product's id, 1-128 characters. */
+                productId: string & (unknown & unknown);
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
+                };
+            };
+            /** @description The caller has this content already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `INVALID_FIELD`. */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    AnalyticsService_GetRealtime: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What happens at this moment, counted as it is accepted. A live view: a client's repeated event counts once for 24 hours, and what waited out an outage of Redis is missing until it is counted again from the rows. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Realtime"];
+                };
+            };
+            /** @description The caller has this content already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            /** @description The service is not available at the moment; come back later. Reasons: `STREAM_UNAVAILABLE`. */
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    AnalyticsService_ExportRealtime: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
+                };
+            };
+            /** @description The caller has this content already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            /** @description The service is not available at the moment; come back later. Reasons: `STREAM_UNAVAILABLE`. */
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    AnalyticsService_GetFunnel: {
+        parameters: {
+            query?: {
+                /** @description Begin of the range, included: a date such as `2026-11-01` (its first moment in the time zone) or an instant as RFC 3339. Rounded down to a quarter hour. Empty: 30 days before `end`. */
+                start?: string;
+                /** @description End of the range, not included: as `start`, later than it and at most 400 days. Rounded up to a quarter hour. Empty: now. */
+                end?: string;
+                /** @description IANA name of the zone in which days are reckoned. Empty: the program's. */
+                timezone?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How far sessions came on their way to a purchase. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Funnel"];
+                };
+            };
+            /** @description The caller has this content already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `INVALID_FIELD`. */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    AnalyticsService_ExportFunnel: {
+        parameters: {
+            query?: {
+                /** @description Begin of the range, included: a date such as `2026-11-01` (its first moment in the time zone) or an instant as RFC 3339. Rounded down to a quarter hour. Empty: 30 days before `end`. */
+                start?: string;
+                /** @description End of the range, not included: as `start`, later than it and at most 400 days. Rounded up to a quarter hour. Empty: now. */
+                end?: string;
+                /** @description IANA name of the zone in which days are reckoned. Empty: the program's. */
+                timezone?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
+                };
+            };
+            /** @description The caller has this content already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `INVALID_FIELD`. */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    AnalyticsService_GetEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description UUID: the event's, or the one that its client gave it. */
+                eventId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where an event is now. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventLocation"];
+                };
+            };
+            /** @description The caller has this content already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `EVENT_NOT_FOUND`. */
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            /** @description The service is not available at the moment; come back later. Reasons: `EVENT_SEARCH_INCOMPLETE`. */
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    AnalyticsService_EraseVisitor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EraseVisitorRequest"];
+            };
+        };
+        responses: {
+            /** @description Says which job erases. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EraseVisitorResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    AnalyticsService_ListDeadLetters: {
+        parameters: {
+            query?: {
+                /** @description Most letters in the answer. 0 means 50; more than 500 is taken as 500. */
+                pageSize?: number;
+                /** @description `nextPageToken` of the page before, with the same filter. Unset: first page. */
+                pageToken?: string;
+                /** @description Only letters that died for this reason. Unset: all. */
+                reason?: string & unknown;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of dead letters. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListDeadLettersResponse"];
+                };
+            };
+            /** @description The caller has this content already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `PAGE_TOKEN_INVALID`. */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    AnalyticsService_ReplayDeadLetters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ReplayDeadLettersRequest"];
+            };
+        };
+        responses: {
+            /** @description Says what was put back. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayDeadLettersResponse"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            /** @description The service is not available at the moment; come back later. Reasons: `STREAM_UNAVAILABLE`. */
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
     CatalogService_ListProducts: {
         parameters: {
             query?: {
@@ -3329,6 +4682,163 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            default: components["responses"]["Problem"];
+        };
+    };
+    Edge_TakeEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description JSON, under either type; plain or with `Content-Encoding: gzip`. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "type": "product_view",
+                 *       "sessionId": "s-8c1f",
+                 *       "productId": "demo-01",
+                 *       "url": "https://shop.example/p/1?utm_source=newsletter"
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * @description What happened.
+                     * @enum {unknown}
+                     */
+                    type: "page_view" | "product_view" | "click" | "add_to_cart" | "purchase";
+                    /** @description The visit it belongs to. */
+                    sessionId: string;
+                    /**
+                     * Format: uuid
+                     * @description Any UUID; a UUIDv7 dated within the last 30 days and the next one. Minted if absent.
+                     */
+                    id?: string | null;
+                    /** @description The customer, once known. */
+                    userId?: string | null;
+                    /** @description The product it is about. */
+                    productId?: string | null;
+                    /** @description The page; `utm_source` and click ids in it decide the traffic source. Up to 2,048 bytes. */
+                    url?: string | null;
+                    /** @description Where the visitor came from. Up to 2,048 bytes. */
+                    referrer?: string | null;
+                    /** @description Anything else, up to 4 levels and 8 KiB. */
+                    metadata?: {
+                        /** @description Of a purchase, in minor units. */
+                        amount?: number;
+                        /**
+                         * @description Of the amount, ISO 4217.
+                         * @example EUR
+                         */
+                        currency?: string;
+                        orderId?: string;
+                        quantity?: number;
+                    } | null;
+                    /**
+                     * Format: date-time
+                     * @description When it happened; now if absent. Over 10 minutes ahead, the time of receipt stands instead. Over 30 days old, it is rejected.
+                     */
+                    timestamp?: string | null;
+                } | {
+                    /** @description Events, each to the rules of a single one; one that breaks them stops no other. */
+                    events: {
+                        /** @description What happened. */
+                        type?: unknown;
+                        /** @description The visit it belongs to. */
+                        sessionId?: unknown;
+                        /** @description Any UUID; a UUIDv7 dated within the last 30 days and the next one. Minted if absent. */
+                        id?: unknown;
+                        /** @description The customer, once known. */
+                        userId?: unknown;
+                        /** @description The product it is about. */
+                        productId?: unknown;
+                        /** @description The page; `utm_source` and click ids in it decide the traffic source. Up to 2,048 bytes. */
+                        url?: unknown;
+                        /** @description Where the visitor came from. Up to 2,048 bytes. */
+                        referrer?: unknown;
+                        /** @description Anything else, up to 4 levels and 8 KiB. */
+                        metadata?: unknown;
+                        /** @description When it happened; now if absent. Over 10 minutes ahead, the time of receipt stands instead. Over 30 days old, it is rejected. */
+                        timestamp?: unknown;
+                    }[];
+                    /**
+                     * Format: date-time
+                     * @description The client's clock at sending; its difference to ours, over a second, is added to times.
+                     */
+                    sentAt?: string | null;
+                } | {
+                    /** @description What happened. */
+                    type?: unknown;
+                    /** @description The visit it belongs to. */
+                    sessionId?: unknown;
+                    /** @description Any UUID; a UUIDv7 dated within the last 30 days and the next one. Minted if absent. */
+                    id?: unknown;
+                    /** @description The customer, once known. */
+                    userId?: unknown;
+                    /** @description The product it is about. */
+                    productId?: unknown;
+                    /** @description The page; `utm_source` and click ids in it decide the traffic source. Up to 2,048 bytes. */
+                    url?: unknown;
+                    /** @description Where the visitor came from. Up to 2,048 bytes. */
+                    referrer?: unknown;
+                    /** @description Anything else, up to 4 levels and 8 KiB. */
+                    metadata?: unknown;
+                    /** @description When it happened; now if absent. Over 10 minutes ahead, the time of receipt stands instead. Over 30 days old, it is rejected. */
+                    timestamp?: unknown;
+                }[];
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description At least one event was accepted or known already. */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @description New events, durable now. */
+                        accepted: number;
+                        /** @description Events whose id was known; they were left out. */
+                        duplicates: number;
+                        rejected: {
+                            /** @description Its place in the body. */
+                            index: number;
+                            /** @description The member at fault; `body` for the whole. */
+                            field: string;
+                            /** @description A code, such as `required` or `too_old`. */
+                            reason: string;
+                        }[];
+                    };
+                };
+            };
+            /** @description The body is malformed, or every event in it was rejected. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        rejected: {
+                            /** @description Its place in the body. */
+                            index: number;
+                            /** @description The member at fault; `body` for the whole. */
+                            field: string;
+                            /** @description A code, such as `required` or `too_old`. */
+                            reason: string;
+                        }[];
+                    };
+                };
+            };
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
             default: components["responses"]["Problem"];
         };
     };
