@@ -1,6 +1,6 @@
 # The commands of a checkout. Each makes the virtual environment first when it is missing or out of date.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test chaos check prove bench generate lock clean
+.PHONY: help setup run demo test chaos check prove rebuild bench generate lock clean
 
 PYTHON := .venv/bin/python
 
@@ -22,6 +22,9 @@ run: setup ## start the whole system with its backing services; Ctrl-C stops it
 AT_ONCE := tests/unit $(addprefix tests/contract/,affiliate catalog clients gateway_tool jobs jobs_service \
   scheduler server worker_tasks workers)
 
+demo: setup ## play visitors in the running stack's shop (RATE=5 a second, DURATION=60 s); Ctrl-C ends it
+	@exec $(PYTHON) -m workers.demo $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION))
+
 test: setup ## run every test against real services (TESTS=tests/unit: only those)
 ifdef TESTS
 	$(PYTHON) -m pytest $(TESTS)
@@ -33,7 +36,8 @@ endif
 chaos: setup ## kill and restart processes many times under load (ROUNDS=10), compare ledgers and answers
 	MILLRACE_CHAOS_ROUNDS=$(or $(ROUNDS),10) $(PYTHON) -m pytest tests/e2e/test_faults.py \
 	  tests/e2e/test_rolling_restarts.py tests/e2e/test_grpc_journey.py \
-	  tests/e2e/test_jobs_under_fire.py tests/e2e/test_jobs_promises.py
+	  tests/e2e/test_jobs_under_fire.py tests/e2e/test_jobs_promises.py \
+	  tests/e2e/test_events_under_fire.py
 
 check: setup ## format, lint, types, import rules, protobuf contract, TypeScript client
 	$(PYTHON) -m ruff format --check .
@@ -43,8 +47,12 @@ check: setup ## format, lint, types, import rules, protobuf contract, TypeScript
 	$(PYTHON) tools/contract.py check
 	$(PYTHON) tools/typescript.py check
 
-prove: setup ## show that the running stack lost no job: enqueued = finished + open, by queue and hour
-	@$(PYTHON) -m server.jobs prove
+prove: setup ## show that the running stack lost no job and counted every event once: live, raw and rollups agree
+	@$(PYTHON) -m server.jobs prove; jobs=$$?; $(PYTHON) -m server.analytics prove; counts=$$?; \
+	  exit $$(( jobs > counts ? jobs : counts ))
+
+rebuild: setup ## count the running stack's days again from raw rows (FROM=2026-11-01 TO=2026-11-23)
+	@$(PYTHON) -m server.analytics rebuild --from "$(FROM)" --to "$(TO)"
 
 bench: setup ## measure the budgets and write the results
 	$(PYTHON) -m tests.bench

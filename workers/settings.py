@@ -34,6 +34,8 @@ class WorkerSettings(ProcessSettings):
     job_done_days: int = Field(default=7, ge=1, le=3650)
     job_dead_days: int = Field(default=90, ge=1, le=3650)
     click_retention_days: int = Field(default=400, ge=1, le=3650)
+    event_retention_days: int = Field(default=90, ge=32, le=3650)
+    rollup_retention_months: int = Field(default=25, ge=1, le=600)
 
     @field_validator("worker_queues")
     @classmethod

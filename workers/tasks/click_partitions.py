@@ -7,8 +7,9 @@ from typing import Any, Final
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from server.affiliate.click_partitions import Partitions, days_before, drop_partition
+from server.affiliate.click_columns import CLICKS
 from server.affiliate.tasks import ClickPartitionUpkeep as Payload
+from server.db.day_partitions import DayPartitions, days_before, drop_partition
 from server.jobs.tasks import Postponed
 from workers.job_run import JobRun
 
@@ -32,12 +33,12 @@ class ClickPartitionUpkeep:
             driver: Any = (await connection.get_raw_connection()).driver_connection
             # PostgreSQL's clock: a worker whose own is ahead would drop days that are needed.
             today = int(await driver.fetchval(_TODAY))
-            made = await Partitions().ensure(driver, range(today, today + DAYS_AHEAD + 1))
-            old = await days_before(driver, today - self._keep_days)
+            made = await DayPartitions(CLICKS).ensure(driver, range(today, today + DAYS_AHEAD + 1))
+            old = await days_before(driver, CLICKS, today - self._keep_days)
             for dropped, day in enumerate(old):
                 await run.progress(dropped, len(old), "dropping old days")
                 try:
-                    await drop_partition(driver, day)
+                    await drop_partition(driver, CLICKS, day)
                 except asyncpg.LockNotAvailableError as error:
                     raise Postponed(_IN_USE_SECONDS, "the clicks table was in use") from error
         return {"made": made, "dropped": len(old)}

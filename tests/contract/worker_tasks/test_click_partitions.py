@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 
 import asyncpg
 import pytest
 
-from server.affiliate.click_partitions import DAY_MS, Partitions, partition_name
 from server.affiliate.tasks import KEEP_CLICK_PARTITIONS, ClickPartitionUpkeep
+from server.db.day_partitions import DAY_MS, DayPartitions
+from server.db.day_partitions import partition_name as name_of_partition
 from server.jobs.tasks import Postponed
 from tests.contract.drain.believable import clicks
 from tests.contract.worker_tasks.conftest import Turn
-from workers.drain.copy_format import copy_row
-from workers.drain.decoding import PendingClick
-from workers.drain.writer import ClickWriter
+from workers.drain.click_kind import ClickKind
+from workers.drain.writer import RowWriter
 
 KEPT_DAYS = 100
+
+partition_name = partial(name_of_partition, "clicks")
 
 
 def today() -> int:
@@ -49,7 +52,7 @@ async def test_days_ahead_are_made_once(turn: Turn, postgres: asyncpg.Connection
 async def test_days_older_than_retention_go(turn: Turn, postgres: asyncpg.Connection) -> None:
     """The oldest day kept stays with its rows, those before it go, and so does no other table."""
     first_kept = today() - KEPT_DAYS
-    await Partitions().ensure(postgres, range(first_kept - 3, first_kept + 1))
+    await DayPartitions("clicks").ensure(postgres, range(first_kept - 3, first_kept + 1))
     await postgres.execute("CREATE TABLE clicks_2001_01_01 (mine int)")
     done = await turn.run(KEEP_CLICK_PARTITIONS, ClickPartitionUpkeep())
     assert done == {"made": 4, "dropped": 3}
@@ -61,7 +64,7 @@ async def test_days_older_than_retention_go(turn: Turn, postgres: asyncpg.Connec
 async def test_table_in_use_postpones_the_drop(turn: Turn, postgres: asyncpg.Connection) -> None:
     """Whoever reads the clicks for long is not waited for: the day goes later, and none is half gone."""
     old = today() - KEPT_DAYS - 1
-    await Partitions().ensure(postgres, [old])
+    await DayPartitions("clicks").ensure(postgres, [old])
     async with postgres.transaction():
         await postgres.fetchval("SELECT count(*) FROM clicks")
         with pytest.raises(Postponed):
@@ -75,12 +78,11 @@ async def test_drain_outlives_a_day_that_is_dropped(
     """Late clicks of a day that retention took make it again, though the drain knew it before."""
     old_ms = (today() - KEPT_DAYS - 1) * DAY_MS + 3_600_000
     made = sorted(clicks(40, at_ms=old_ms), key=lambda click: click.click_id)
-    late = [PendingClick(b"1-0", b"", click, copy_row(click), click.click_id) for click in made]
-    async with ClickWriter(postgres_dsn) as writer:
-        await writer.write(late[:20])
+    async with RowWriter(ClickKind(), postgres_dsn) as writer:
+        await writer.write_facts(made[:20])
         assert (await turn.run(KEEP_CLICK_PARTITIONS, ClickPartitionUpkeep()))["dropped"] == 1
         assert await postgres.fetchval("SELECT count(*) FROM clicks") == 0
-        assert (await writer.write(late[20:])).inserted == 20
+        assert (await writer.write_facts(made[20:])).inserted == 20
     assert await postgres.fetchval("SELECT count(*) FROM clicks") == 20
 
 
@@ -88,7 +90,7 @@ async def test_a_worker_whose_clock_is_ahead_drops_nothing(
     turn: Turn, postgres: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL says what day it is: a wrong clock beside it must not cost a day of clicks."""
-    await Partitions().ensure(postgres, [today()])
+    await DayPartitions("clicks").ensure(postgres, [today()])
     ahead = time.time_ns() + 420 * 86_400 * 10**9
     monkeypatch.setattr(time, "time_ns", lambda: ahead)
     monkeypatch.setattr(time, "time", lambda: ahead / 10**9)

@@ -79,6 +79,9 @@ def test_schedules_are_due_when_the_others_are_not() -> None:
     due = {schedule.name: schedule.next_after(midnight) for schedule in all_schedules()}
     assert due == {
         "affiliate.click_partitions": datetime(2026, 11, 23, 0, 27, tzinfo=UTC),
+        "analytics.event_partitions": datetime(2026, 11, 23, 0, 29, tzinfo=UTC),
+        "analytics.close_rollups": datetime(2026, 11, 23, 0, 3, tzinfo=UTC),
+        "analytics.prove_drift": datetime(2026, 11, 23, 0, 11, tzinfo=UTC),
         "jobs.prove": datetime(2026, 11, 23, 0, 7, tzinfo=UTC),
         "jobs.prune": datetime(2026, 11, 23, 3, 17, tzinfo=UTC),
     }
