@@ -25,12 +25,16 @@ FROM ${PYTHON}
 RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
     -x '/(site-packages|ensurepip|idlelib|tkinter|turtledemo|lib2to3|pydoc_data)/' /usr/local/lib/python3.*
 COPY --from=build /opt/millrace /opt/millrace
-# The file system may be read-only: nothing of ours writes to it. Modules come from the image alone (SAFEPATH).
+# The one folder that is written to, by edges. A volume mounted there begins with its mode, good for any account.
+WORKDIR /var/spool/millrace
+RUN chmod 1777 .
+# The rest of the file system may be read-only. Modules come from the image alone (SAFEPATH).
 ENV PATH=/opt/millrace/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 PYTHONNOUSERSITE=1 PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 \
     MILLRACE_EDGE_HOST=0.0.0.0 MILLRACE_EDGE_PORT=8080 \
     MILLRACE_GRPC_LISTEN=0.0.0.0:50051 \
     MILLRACE_METRICS_HOST=0.0.0.0 MILLRACE_METRICS_PORT=9100 \
+    MILLRACE_SPOOL_DIR=/var/spool/millrace \
     MILLRACE_LOG_FORMAT=json
 LABEL org.opencontainers.image.title="Millrace" \
       org.opencontainers.image.description="The growth backend of a shop: affiliate links, clicks, catalogue, statistics." \

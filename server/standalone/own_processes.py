@@ -14,6 +14,8 @@ from server.standalone.ports import RememberedPorts
 from server.standalone.probes import accepts, all_of, http_ok
 from server.standalone.settings import PROJECT, Settings
 
+# Where the demo shop would be, were there one.
+SHOP = "shop.example"
 SERVER, DRAIN, EDGE = "server", "drain", "edge"
 WORKER, SCHEDULER = "worker", "scheduler"
 # Doors first, so that nothing new comes in, then what adds jobs without being asked. Workers and drain finish
@@ -40,6 +42,9 @@ def own_environment(
         "MILLRACE_REFLECTION": "true",
         "MILLRACE_LOG_FORMAT": "json",
         "MILLRACE_PUBLIC_URL": edge_url(settings, edge_port),
+        "MILLRACE_OWN_HOSTS": f"{SHOP},www.{SHOP}",
+        # So do their countries.
+        "MILLRACE_COUNTRY_HEADER": "CF-IPCountry",
         **keys,
     }
     addresses = {

@@ -27,12 +27,16 @@ class DatabaseUnreachableError(Exception):
 
 @dataclass(frozen=True)
 class Installed:
-    """What was last done to which database. `partner_id` is the demo partner's, None before seeding."""
+    """What was last done to which database. `partner_id` is the demo partner's, None before seeding.
+
+    `history` says which history the demo shop was given, 0 before any.
+    """
 
     migrations: str = ""
     database: str = ""
     revision: str | None = None
     partner_id: str | None = None
+    history: int = 0
 
 
 @dataclass(frozen=True)

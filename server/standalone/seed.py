@@ -25,9 +25,9 @@ from millrace.affiliate.v1.partner_pb2 import Partner
 from millrace.affiliate.v1.program_pb2 import Program
 from millrace.catalog.v1.catalog_service_pb2 import BatchUpsertProductsRequest, UpsertResult
 from server.standalone.demo_products import demo_products
+from server.standalone.own_processes import SHOP
 from server.standalone.private_files import write_private
 
-SHOP = "shop.example"
 EMAIL = "demo@partner.example"
 
 

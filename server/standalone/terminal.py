@@ -18,6 +18,8 @@ def show(endpoints: Endpoints, *, logs: Path, metrics: Mapping[str, int], second
     """The table of addresses and tokens, once everything is ready."""
     rows = {
         "shop's door": endpoints["edge_url"],
+        "documents": f"{endpoints['edge_url']}/api/docs",
+        "dashboard": f"{endpoints['edge_url']}/api/v1/analytics/dashboard  (with the admin token)",
         "gRPC": endpoints["grpc_target"],
         "PostgreSQL": endpoints["postgres_dsn"],
         "Redis": endpoints["redis_url"],
@@ -32,7 +34,7 @@ def show(endpoints: Endpoints, *, logs: Path, metrics: Mapping[str, int], second
     for name, value in rows.items():
         print(f"  {name:<15}{value}")
     print("\n  These keys, passwords and tokens are for development on this machine only.\n", flush=True)
-    say(f"ready after {seconds:.1f} s; Ctrl-C stops everything")
+    say(f"ready after {seconds:.1f} s; `make demo` sends visitors, Ctrl-C stops everything")
 
 
 def stopwatch() -> Callable[[], float]:

@@ -17,7 +17,8 @@ from tests.e2e.conftest import BROWSER
 from tests.stack import Stack
 
 LOCATION = re.compile(r"^location: (\S+)", re.MULTILINE | re.IGNORECASE)
-UNRECORDED = re.compile(r"^millrace_edge_clicks_unrecorded_total(?:\{[^}]*\})? ([0-9.e+]+)$", re.MULTILINE)
+UNRECORDED = "millrace_edge_clicks_unrecorded_total"
+SPOOLED = "millrace_edge_spool_records"
 
 
 @dataclass
@@ -33,6 +34,8 @@ class ClickLedger:
     # Requests without an answer: whether they were recorded cannot be known from here.
     unanswered: int = 0
     statuses: dict[int, int] = field(default_factory=dict)
+    # (when it was asked, how long it took), in seconds of the monotonic clock.
+    answers: list[tuple[float, float]] = field(default_factory=list)
 
     async def click_until(self, stop: asyncio.Event, *, shoppers: int = 8, pause: float = 0.01) -> None:
         """Lets `shoppers` click side by side until told to stop."""
@@ -41,11 +44,13 @@ class ClickLedger:
 
     async def _shop(self, numbers: "itertools.count[int]", stop: asyncio.Event, pause: float) -> None:
         while not stop.is_set():
+            asked_at = time.monotonic()
             try:
                 status, location = await asyncio.wait_for(self._click(next(numbers)), 5)
             except (OSError, TimeoutError, EOFError):
                 self.unanswered += 1
             else:
+                self.answers.append((asked_at, time.monotonic() - asked_at))
                 self.statuses[status] = self.statuses.get(status, 0) + 1
                 if status == 302:
                     self.answered.add(uuid.UUID(parse_qs(urlsplit(location).query)["mclid"][0]))
@@ -115,7 +120,9 @@ async def settled(stack: Stack, ledger: ClickLedger, link_id: str, *, within_sec
 
 
 async def is_drained(stack: Stack) -> bool:
-    """Whether every click that Redis has is stored and acknowledged."""
+    """Whether no edge keeps clicks for Redis, and all that Redis has is stored and acknowledged."""
+    if await _sum_over_edges(stack, SPOOLED, "edge"):
+        return False
     async with redis.asyncio.Redis.from_url(stack["redis_url"]) as client:
         (group,) = await client.xinfo_groups(StreamKeys().clicks(0))
     return bool(group["lag"] == 0 and group["pending"] == 0)
@@ -123,10 +130,14 @@ async def is_drained(stack: Stack) -> bool:
 
 async def unrecorded_clicks(stack: Stack, edges: str = "edge") -> int:
     """What the edges whose names begin so counted as redirected but not recorded, since they were started."""
-    total = 0
+    return await _sum_over_edges(stack, UNRECORDED, edges)
+
+
+async def _sum_over_edges(stack: Stack, metric: str, edges: str) -> int:
+    total, pattern = 0, re.compile(rf"^{metric}(?:\{{[^}}]*\}})? ([0-9.e+]+)$", re.MULTILINE)
     async with aiohttp.ClientSession() as session:
         for name, address in stack.endpoints["metrics"].items():
             if name.startswith(edges):
                 async with session.get(address) as answer:
-                    total += sum(int(float(value)) for value in UNRECORDED.findall(await answer.text()))
+                    total += sum(int(float(value)) for value in pattern.findall(await answer.text()))
     return total

@@ -271,5 +271,5 @@ async def test_an_unknown_service_ends_the_process_with_one_message(environment:
     async with asyncio.timeout(30):
         _, err = await child.communicate()
     assert child.returncode == 1
-    assert b"affiliate, catalog" in err
+    assert b"affiliate, analytics, catalog" in err
     assert b"Traceback" not in err

@@ -155,6 +155,7 @@ async def test_nothing_is_left_behind_and_state_survives(folder: Path) -> None:
     second = await start_stack(folder, ONE_EDGE)
     print(f"\nsecond start: {time.monotonic() - started_at:.2f} s")
     assert second.endpoints == first.endpoints
+    assert second.news().count("millrace: writing four weeks of clicks and visits") == 1
     processes = descendants(second.process.pid)
     second.process.send_signal(signal.SIGKILL)
     await second.process.wait()

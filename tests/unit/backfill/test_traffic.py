@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from workers.backfill.traffic import DAY_MS, PromotedLink, clicks_of_day, popularity
+from workers.backfill.chance import DAY_MS
+from workers.backfill.traffic import PromotedLink, clicks_of_day, popularity
 
 LINK = PromotedLink(bytes(range(16)), bytes(16), "a-product")
 DAY = 20_780

@@ -6,7 +6,7 @@ import pytest
 
 from server.standalone.backing.services import BackingServices
 from server.standalone.lifetime import open_door
-from server.standalone.own_processes import edge_url, own_environment, reachable_host
+from server.standalone.own_processes import SHOP, edge_url, own_environment, reachable_host
 from server.standalone.settings import SettingsError, load_settings
 
 BACKING = BackingServices(
@@ -60,3 +60,12 @@ def test_a_host_that_is_none_of_this_machine_names_its_variable(unused_port: int
     """An address of the documentation range is nobody's."""
     with pytest.raises(SettingsError, match="MILLRACE_EDGE_HOST"):
         open_door("192.0.2.1", unused_port)
+
+
+def test_the_demo_shop_is_known_as_our_own() -> None:
+    """Who walks around in it was not referred by it; the hosts of another shop are heeded instead."""
+    given = own_environment(load_settings({}), BACKING, {}, grpc_ports=[1], edge_port=2)
+    assert SHOP in given["MILLRACE_OWN_HOSTS"].split(",")
+    other = load_settings({"MILLRACE_OWN_HOSTS": "mine.example"})
+    given = own_environment(other, BACKING, {}, grpc_ports=[1], edge_port=2)
+    assert given["MILLRACE_OWN_HOSTS"] == "mine.example"
