@@ -38,7 +38,7 @@ from workers.registry import Handlers
 from workers.resources import Resources
 from workers.runner import JobRunner
 from workers.settings import WorkerSettings
-from workers.tasks import all_handlers
+from workers.tasks.handlers import all_handlers
 
 log = structlog.get_logger(__name__)
 

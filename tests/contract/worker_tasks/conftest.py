@@ -23,7 +23,7 @@ from workers.leases import HeldJob
 from workers.process_slots import ProcessSlots
 from workers.resources import Resources
 from workers.settings import WorkerSettings
-from workers.tasks import all_handlers
+from workers.tasks.handlers import all_handlers
 
 
 @dataclass
