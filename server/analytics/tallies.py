@@ -144,8 +144,11 @@ def _see_visitors(increments: Increments, visitors: defaultdict[tuple[int, str, 
         increments.see(COUNTRY_ROLLUPS, (quarter, country), seen)
 
 
-def tally_clicks(clicks: Iterable[ClickFacts]) -> Increments:
-    """What clicks add to the whole shop's rows and to their products'. A bot's click is never unique."""
+def tally_clicks(clicks: Iterable[ClickFacts], found_unique: Iterable[ClickFacts] = ()) -> Increments:
+    """What clicks add to the whole shop's rows and to their products'. A bot's click is never unique.
+
+    `found_unique`: people's clicks that were counted before, as not unique.
+    """
     kinds = Counter([(each.at_ms // QUARTER_MS, each.human, each.unique, each.product_id) for each in clicks])
     increments = Increments()
     shop, products = increments.counters[CLICK_ROLLUPS], increments.counters[PRODUCT_ROLLUPS]
@@ -157,4 +160,9 @@ def tally_clicks(clicks: Iterable[ClickFacts]) -> Increments:
             row = products.setdefault((quarter, product_id), [0, 0, 0, 0, 0])
             row[_PRODUCT_CLICKS] += counted
             row[_PRODUCT_CLICKS + 1] += counted if unique else 0
+    for click in found_unique:
+        quarter = click.at_ms // QUARTER_MS
+        increments.count(CLICK_ROLLUPS, (quarter, ""), 1, 1)
+        if click.product_id is not None:
+            increments.count(PRODUCT_ROLLUPS, (quarter, click.product_id), _PRODUCT_CLICKS + 1, 1)
     return increments

@@ -18,7 +18,7 @@ ANALYTICS = "/api/v1/analytics"
 SHOWN_WITHIN_SECONDS = 5.0
 
 COUNTS = ("pageViews", "uniqueVisitors", "sessions", "clicks", "uniqueClicks", "botEvents", "botClicks")
-LIVE = ("pageViews", "productViews", "clickEvents", "addToCarts", "purchases", "botEvents", "clicks")
+LIVE = ("pageViews", "productViews", "clickEvents", "addToCart", "purchases", "botEvents", "clicks")
 
 
 @dataclass(frozen=True)

@@ -125,8 +125,8 @@ class FireGround:
 
 
 @asynccontextmanager
-async def fire_ground() -> AsyncIterator[FireGround]:
-    """Two edges, everything else once, in a folder of its own."""
+async def fire_ground(**more: str) -> AsyncIterator[FireGround]:
+    """Two edges, everything else once, in a folder of its own; `more` are settings by variable."""
     with tempfile.TemporaryDirectory(prefix="millrace-fire-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o711)
@@ -141,6 +141,7 @@ async def fire_ground() -> AsyncIterator[FireGround]:
                 "MILLRACE_EDGE_PROCESSES": "2",
                 "MILLRACE_POSTGRES_DSN": server.dsn(),
                 "MILLRACE_REDIS_URL": store.url,
+                **more,
             }
             async with running_stack(folder, settings) as stack:
                 yield FireGround(stack, valkey, postgres)

@@ -10,15 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import asyncpg
-import redis.asyncio
 
-from millrace.streams.keys import StreamKeys
 from tests.e2e.conftest import BROWSER
 from tests.stack import Stack
 
 LOCATION = re.compile(r"^location: (\S+)", re.MULTILINE | re.IGNORECASE)
 UNRECORDED = "millrace_edge_clicks_unrecorded_total"
-SPOOLED = "millrace_edge_spool_records"
 
 
 @dataclass
@@ -97,35 +94,6 @@ async def stored_clicks(dsn: str, link_id: str) -> Stored:
     ids = {row["click_id"] for row in rows}
     assert len(ids) == len(rows)
     return Stored(ids, int(human), sum(row["is_unique"] for row in rows), int(unique))
-
-
-async def settled(stack: Stack, ledger: ClickLedger, link_id: str, *, within_seconds: float) -> Stored:
-    """Waits until every answered click is stored, nothing is left to be stored, or the time is over, and
-    says what is there.
-    """
-    deadline = time.monotonic() + within_seconds
-    dsn = stack["postgres_dsn"]
-    while True:
-        try:
-            # Asked first: what was left then may be stored by now.
-            nothing_left = await is_drained(stack)
-            stored = await stored_clicks(dsn, link_id)
-        except (OSError, asyncpg.PostgresError, redis.exceptions.RedisError):
-            stored, nothing_left = None, False
-        if stored and (nothing_left or ledger.answered <= stored.click_ids):
-            return stored
-        if time.monotonic() > deadline:
-            return stored or await stored_clicks(dsn, link_id)
-        await asyncio.sleep(0.2)
-
-
-async def is_drained(stack: Stack) -> bool:
-    """Whether no edge keeps clicks for Redis, and all that Redis has is stored and acknowledged."""
-    if await _sum_over_edges(stack, SPOOLED, "edge"):
-        return False
-    async with redis.asyncio.Redis.from_url(stack["redis_url"]) as client:
-        (group,) = await client.xinfo_groups(StreamKeys().clicks(0))
-    return bool(group["lag"] == 0 and group["pending"] == 0)
 
 
 async def unrecorded_clicks(stack: Stack, edges: str = "edge") -> int:

@@ -25,17 +25,17 @@ async def kill(ground: FireGround, name: str) -> None:
     """Kills it and returns when it is back."""
     services = {"redis": ground.redis, "postgres": ground.postgres}
     if name not in services:
-        await kill_child(ground, name)
+        await end_child(ground, name)
         return
     await services[name].kill()
     await services[name].start()
 
 
-async def kill_child(ground: FireGround, name: str) -> None:
-    """Kills a process of ours and waits until the supervisor has it ready again."""
+async def end_child(ground: FireGround, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+    """Ends a process of ours and waits until the supervisor has it ready again."""
     stack = ground.stack
     backs = stack.times_back(name)
-    os.kill(stack.pid_of(name), signal.SIGKILL)
+    os.kill(stack.pid_of(name), number)
 
     async def is_back() -> bool:
         return stack.times_back(name) > backs
@@ -102,11 +102,11 @@ async def postgres_stops(ground: FireGround) -> None:
 
 
 async def drain_dies(ground: FireGround) -> None:
-    await kill_child(ground, "drain")
+    await end_child(ground, "drain")
 
 
 async def edge_dies(ground: FireGround) -> None:
-    await kill_child(ground, random.choice(("edge-1", "edge-2")))  # noqa: S311
+    await end_child(ground, random.choice(("edge-1", "edge-2")))  # noqa: S311
 
 
 MISFORTUNES: tuple[tuple[Act, ...], ...] = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from asyncpg.pgproto.pgproto import UUID
+
 from millrace.streams.ids import id_time_ms
 from millrace.streams.records import Click, decode_click
 from server.affiliate.click_columns import CLICK_COLUMNS, CLICKS
@@ -16,6 +18,16 @@ from workers.drain.link_rollups import add_to_links
 from workers.drain.rows import Bounds, PendingRow, Refusal
 
 RETENTION_MS: Final = 90 * DAY_MS
+
+# Rows are locked in key order by every drain.
+_MAKE_UNIQUE: Final = f"""
+    WITH known AS (
+        SELECT click_id FROM {CLICKS} WHERE click_id = ANY($1::uuid[]) AND is_human AND NOT is_unique
+        ORDER BY click_id FOR UPDATE
+    )
+    UPDATE {CLICKS} AS click SET is_unique = true FROM known
+    WHERE click.click_id = known.click_id RETURNING click.click_id
+"""  # noqa: S608 - a constant of ours
 
 
 class ClickKind:
@@ -65,8 +77,29 @@ class ClickKind:
         """All of them: a click has no name but its key."""
         return rows
 
-    async def count(self, connection: Any, rows: Sequence[PendingRow[Click, Click]]) -> None:
+    def says_more(self, later: Click, first: Click) -> bool:
+        """Only one copy may have been judged unique: the one that Redis took before its answer was lost.
+
+        The copy that the edge spooled meanwhile finds the mark of the other, and may come first.
+        """
+        return later.unique and not first.unique
+
+    async def count(
+        self,
+        connection: Any,
+        rows: Sequence[PendingRow[Click, Click]],
+        repeats: Sequence[PendingRow[Click, Click]],
+    ) -> None:
         """Add clicks to the rollups: links' first, in the order that every writer of rollups keeps."""
         clicks = [each.fact for each in rows]
-        await add_to_links(connection, clicks)
-        await apply(connection, tally_clicks(clicks))
+        found = await self._find_unique(connection, [each.fact for each in repeats])
+        await add_to_links(connection, clicks, found)
+        await apply(connection, tally_clicks(clicks, found))
+
+    async def _find_unique(self, connection: Any, repeats: Sequence[Click]) -> list[Click]:
+        """Of the repeats those that say unique of a row that does not; now the row says it too."""
+        unique = {click.click_id: click for click in repeats if click.human and click.unique}
+        if not unique:
+            return []
+        found = await connection.fetch(_MAKE_UNIQUE, [UUID(each) for each in sorted(unique)])
+        return [unique[row[0].bytes] for row in found]

@@ -17,8 +17,9 @@ from workers.drain.event_rows import copy_row
 from workers.drain.rows import Bounds, PendingRow, Refusal
 from workers.drain.traffic_sources import TrafficSources
 
-# How far an event may lie before its id, which is minted when it is received.
-BEFORE_ID_MS: Final = 31 * DAY_MS
+# How far an event may lie from its id: before it when that is minted at receipt, behind it when it is a
+# client's own. Less than `RAW_EVENTS.reach`, or nobody who counts a day again finds the event.
+FROM_ID_MS: Final = 31 * DAY_MS
 
 _OWN_HOSTS: Final = "SELECT DISTINCT unnest(allowed_destination_hosts) FROM affiliate_program"
 
@@ -50,13 +51,13 @@ class EventKind:
         return decode_events(record)
 
     def refusal(self, event: StreamEvent, bounds: Bounds) -> Refusal | None:
-        """Id and receipt have to lie within bounds, the event not long before its id either."""
+        """Id and receipt have to lie within bounds, the event not far from its id either."""
         oldest_ms, newest_ms = bounds
         id_ms = id_time_ms(event.event_id)
         if (
             oldest_ms <= id_ms <= newest_ms
             and oldest_ms <= event.received_ms <= newest_ms
-            and id_ms - BEFORE_ID_MS <= event.occurred_ms <= newest_ms
+            and id_ms - FROM_ID_MS <= event.occurred_ms <= min(newest_ms, id_ms + FROM_ID_MS)
         ):
             return None
         in_future = max(id_ms, event.received_ms, event.occurred_ms) > newest_ms
@@ -126,8 +127,19 @@ class EventKind:
             if (client_id := each.fact.client_id) is None or (client_id in new and first[client_id] is each)
         ]
 
-    async def count(self, connection: Any, rows: Sequence[PendingRow[StreamEvent, CountedEvent]]) -> None:
+    def says_more(self, later: StreamEvent, first: StreamEvent) -> bool:
+        """Of an event sent twice the first stands."""
+        return False
+
+    async def count(
+        self,
+        connection: Any,
+        rows: Sequence[PendingRow[StreamEvent, CountedEvent]],
+        repeats: Sequence[PendingRow[StreamEvent, CountedEvent]],
+    ) -> None:
         """Add events to the rollups and widen their sessions."""
+        if not rows:
+            return
         counted = [each.counted for each in rows]
         await apply(connection, tally_events(counted))
         await touch_sessions(connection, counted)

@@ -37,8 +37,11 @@ class RollupIncrement(NamedTuple):
     bot: int
 
 
-def tally(clicks: Iterable[Click]) -> list[RollupIncrement]:
-    """The increments in key order, in which all drains lock the rows."""
+def tally(clicks: Iterable[Click], found_unique: Iterable[Click] = ()) -> list[RollupIncrement]:
+    """The increments in key order, in which all drains lock the rows.
+
+    `found_unique`: people's clicks that were counted before, as not unique.
+    """
     # Counting whole tuples runs in C; telling the kinds apart afterwards is work per row of the result only.
     counted = Counter(
         [(click.link_id, click.at_ms // BUCKET_MS, click.human, click.unique) for click in clicks]
@@ -49,12 +52,14 @@ def tally(clicks: Iterable[Click]) -> list[RollupIncrement]:
         human_unique_bot[0 if human else 2] += number
         if human and unique:
             human_unique_bot[1] += number
+    for click in found_unique:
+        sums.setdefault((click.link_id, click.at_ms // BUCKET_MS), [0, 0, 0])[1] += 1
     return [RollupIncrement(*key, *sums[key]) for key in sorted(sums)]
 
 
-async def add_to_links(connection: Any, clicks: Iterable[Click]) -> None:
-    """Add clicks, each of them counted once, to their links' quarter hours."""
-    increments = tally(clicks)
+async def add_to_links(connection: Any, clicks: Iterable[Click], found_unique: Iterable[Click] = ()) -> None:
+    """Add clicks, each of them counted once, to their links' quarter hours; `found_unique` as in `tally`."""
+    increments = tally(clicks, found_unique)
     if increments:
         link_ids, *counts = zip(*increments, strict=True)
         await connection.execute(_ADD, [UUID(each) for each in link_ids], *counts)

@@ -99,5 +99,16 @@ class StreamKind(Protocol[Fact, Counted]):
     ) -> Sequence[PendingRow[Fact, Counted]]:
         """Those of the rows that no other row of the table stands for, whatever their key; order stays."""
 
-    async def count(self, connection: Any, rows: Sequence[PendingRow[Fact, Counted]]) -> None:
-        """Add rows that were inserted in this transaction to all that counts them."""
+    def says_more(self, later: Fact, first: Fact, /) -> bool:
+        """Whether a later copy of the same fact is to stand instead of the first one."""
+
+    async def count(
+        self,
+        connection: Any,
+        rows: Sequence[PendingRow[Fact, Counted]],
+        repeats: Sequence[PendingRow[Fact, Counted]],
+    ) -> None:
+        """Add rows that were inserted in this transaction to all that counts them.
+
+        `repeats` were there already; what they say more than the row that stands is taken over.
+        """

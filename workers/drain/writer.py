@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
-from itertools import pairwise
 from operator import attrgetter
 from types import TracebackType
 from typing import Any, Final, Generic, NamedTuple, Self
@@ -112,14 +111,14 @@ class RowWriter(Generic[Fact, Counted]):
     ) -> Written:
         """Commit the batch whole or not at all. Facts stored before, or twice in the batch, count once.
 
-        `rows` come in order of their ids; of equals the first counts. Raises what asyncpg raises;
-        `retries.refuses_values` tells whether the rows are to blame. After any error the batch may or may not
-        be there, and is safe to write again.
+        `rows` come in order of their ids; of equals the first counts, unless a later one says more. Raises
+        what asyncpg raises; `retries.refuses_values` tells whether the rows are to blame. After any error the
+        batch may or may not be there, and is safe to write again.
         """
         if not rows and not dead_letters:
             return Written(0, 0)
         await self.open()
-        distinct = _without_repeats(rows)
+        distinct = self._without_repeats(rows)
         days = _days_of_ids(distinct)
         await self._partitions.ensure(self._connection, days)
         try:
@@ -149,8 +148,7 @@ class RowWriter(Generic[Fact, Counted]):
             self._on_step("claimed")
             inserted = await self._insert(claimed)
             self._on_step("copied")
-            if inserted:
-                await self.kind.count(self._connection, inserted)
+            await self.kind.count(self._connection, inserted, _others(claimed, inserted))
             self._on_step("rolled_up")
         return len(inserted)
 
@@ -171,6 +169,18 @@ class RowWriter(Generic[Fact, Counted]):
         self._expect_replays = len(new) < len(rows)
         return [each for each in rows if each.row_id in new]
 
+    def _without_repeats(
+        self, rows: Sequence[PendingRow[Fact, Counted]]
+    ) -> Sequence[PendingRow[Fact, Counted]]:
+        if len({each.row_id for each in rows}) == len(rows):
+            return rows
+        standing: dict[bytes, PendingRow[Fact, Counted]] = {}
+        for each in rows:
+            first = standing.get(each.row_id)
+            if first is None or self.kind.says_more(each.fact, first.fact):
+                standing[each.row_id] = each
+        return list(standing.values())
+
     async def _copy(self, table: str, payload: bytes) -> None:
         await self._connection.copy_to_table(
             table,
@@ -188,12 +198,13 @@ def _days_of_ids(rows: Sequence[PendingRow[Fact, Counted]]) -> set[int]:
     return {each.id_day for each in rows}
 
 
-def _without_repeats(rows: Sequence[PendingRow[Fact, Counted]]) -> Sequence[PendingRow[Fact, Counted]]:
-    if len({each.row_id for each in rows}) == len(rows):
-        return rows
-    # In order of their ids, so equals are neighbours.
-    repeats = {place for place, (one, other) in enumerate(pairwise(rows), 1) if one.row_id == other.row_id}
-    return [each for place, each in enumerate(rows) if place not in repeats]
+def _others(
+    rows: Sequence[PendingRow[Fact, Counted]], inserted: Sequence[PendingRow[Fact, Counted]]
+) -> Sequence[PendingRow[Fact, Counted]]:
+    if len(rows) == len(inserted):
+        return ()
+    new = {each.row_id for each in inserted}
+    return [each for each in rows if each.row_id not in new]
 
 
 def _insert_staged(table: str, staged: str, columns: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import random
 
 import asyncpg
 import msgspec
+import pytest
 from redis.asyncio import Redis
 
 from tests.contract.drain.believable import append, assert_each_once, clicks, until_empty
@@ -59,6 +60,27 @@ async def test_click_with_another_time(
             await append(redis, stream_key, part)
             await until_empty(redis, stream_key)
     await assert_each_once(postgres, made)
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["in one batch", "one after the other"])
+async def test_a_unique_click_stays_one_whichever_copy_comes_first(
+    running_drain: RunningDrain,
+    redis: Redis,
+    stream_key: bytes,
+    postgres: asyncpg.Connection,
+    apart: bool,
+) -> None:
+    """The copy from a spool finds the mark of the original and says "not unique"; it may be stored first."""
+    original = msgspec.structs.replace(clicks(1)[0], human=True, unique=True)
+    spooled = msgspec.structs.replace(original, unique=False)
+    async with running_drain():
+        for part in ([spooled], [original], [spooled]) if apart else ([spooled, original, spooled],):
+            await append(redis, stream_key, part)
+            await until_empty(redis, stream_key)
+    assert await postgres.fetch("SELECT is_unique FROM clicks") == [(True,)]
+    for table in ("link_click_rollups", "click_rollups", "product_rollups"):
+        counted = await postgres.fetch(f"SELECT human_clicks, unique_clicks FROM {table}")  # noqa: S608
+        assert counted == [(1, 1)], table
 
 
 async def test_two_drains_share_the_work(
