@@ -66,6 +66,7 @@ class ClickRecorder:
         self._recorded = metrics.clicks_recorded
         self._spooled = metrics.clicks_spooled
         self._unrecorded = metrics.clicks_unrecorded
+        self._is_refused = False
 
     async def record(self, link: LinkSnapshot, click_id: bytes, visitor: Visitor) -> bool:
         """Return whether the click is durable. Never raises for Redis or the disk: the shopper goes on.
@@ -77,6 +78,7 @@ class ClickRecorder:
                 hour = self._clock.hour()
                 # {1 or 0, entry id}, or {-1, day, hour} when Redis lives in another day than we do.
                 reply = await self._redis.fcall(CLICK, *self._arguments(link, click_id, visitor, hour))
+                self._is_refused = False
                 if reply[0] >= 0:
                     self._count(visitor.human, reply[0] == 1)
                     return True
@@ -86,7 +88,7 @@ class ClickRecorder:
             reason = "timeout" if error.maybe_executed else "unavailable"
         except RedisReplyError as error:
             reason = "refused"
-            log.warning("click_refused_by_redis", error=str(error))
+            self._tell_refusal(error)
         loss = await self._keep(self._replay(link, click_id, visitor))
         if loss is None:
             self._spooled[reason] += 1
@@ -95,10 +97,14 @@ class ClickRecorder:
         return False
 
     async def _keep(self, call: SpooledCall) -> str | None:
-        """Wait until the call is on disk; the reason when that cannot be had."""
+        """Wait until the call is on disk; the reason when that cannot be had.
+
+        A disk that hangs may have it yet: nobody waits for that, and the click counts as not recorded.
+        """
         try:
-            written = self._spool.append(call)
-            await asyncio.wait([written], timeout=DISK_SECONDS)
+            patience = 0 if self._spool.is_stalled else DISK_SECONDS
+            written = self._spool.append(call, late=True)
+            await asyncio.wait([written], timeout=patience)
             if not written.done():
                 return "slow"
             written.result()
@@ -160,6 +166,12 @@ class ClickRecorder:
             b"1" if visitor.human else b"0",
             clicked_minute % MINUTES_AN_HOUR,
         )
+
+    def _tell_refusal(self, error: RedisReplyError) -> None:
+        """Log it once until Redis takes clicks again; every one of them is in the metrics."""
+        if not self._is_refused:
+            self._is_refused = True
+            log.warning("click_refused_by_redis", error=str(error))
 
     def _count(self, human: bool, unique: bool) -> None:
         self._recorded["human" if human else "bot"] += 1

@@ -64,16 +64,24 @@ class GroupCommit:
     @property
     def is_available(self) -> bool:
         """Whether the disk took what it was last given, and is not late now."""
-        return not self._is_ailing and not self._is_stalled()
+        return not self._is_ailing and not self.is_stalled
 
-    def submit(self, payload: bytes) -> asyncio.Future[None]:
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the disk has been busy with one group for longer than it may."""
+        began_at = self._write_began_at
+        return began_at is not None and time.monotonic() - began_at > STALLED_SECONDS
+
+    def submit(self, payload: bytes, *, late: bool = False) -> asyncio.Future[None]:
         """Take a payload; the future is done once it is on disk, and fails with SpoolUnavailable otherwise.
 
-        Raises SpoolUnavailable at once while the disk is known not to take any.
+        Raises SpoolUnavailable at once while the disk is known not to take any. `late`: not when it only
+        hangs, for a payload that may get there whenever it does.
         """
         size = record_bytes(payload)
         is_ailing = time.monotonic() < self._ailing_until
-        if is_ailing or self._is_stalled() or self._waiting_bytes + size > MAX_WAITING_BYTES:
+        is_stalled = self.is_stalled and not late
+        if is_ailing or is_stalled or self._waiting_bytes + size > MAX_WAITING_BYTES:
             self._counts["unavailable"] += 1
             raise SpoolUnavailable("the spool's disk does not take it")
         loop = asyncio.get_running_loop()
@@ -148,10 +156,6 @@ class GroupCommit:
         if self._is_ailing and not failure:
             log.info("spool_available_again")
         self._is_ailing = bool(failure)
-
-    def _is_stalled(self) -> bool:
-        began_at = self._write_began_at
-        return began_at is not None and time.monotonic() - began_at > STALLED_SECONDS
 
 
 def _disappoint(waiting: _Waiting, reason: str) -> None:

@@ -153,7 +153,6 @@ class Replayer:
             await asyncio.sleep(loop.time() - began_at)
         await self._spool.finish(reading.segment, reading.refused, reading.torn)
         self._reading = None
-        self._tell_losses(reading)
 
     async def _make_calls(self, redis: PipeliningRedis, reading: _Reading) -> None:
         """Make the calls that are due, in order and all at once; those that Redis cannot take stay due."""
@@ -176,15 +175,6 @@ class Replayer:
             log.error("spooled_call_refused", segment=reading.segment.path.name, error=str(error)[:300])
         self._counts["refused"] += 1
         reading.refused.append(payload)
-
-    def _tell_losses(self, reading: _Reading) -> None:
-        name = reading.segment.path.name
-        if reading.torn:
-            self._counts["torn"] += len(reading.torn)
-            log.error(
-                "spool_segment_torn", segment=name, torn=[tuple(damage) for damage in reading.torn[:20]]
-            )
-        log.info("spool_segment_replayed", segment=name, refused=len(reading.refused), torn=len(reading.torn))
 
     def _later(self) -> float:
         pause, self._retry_seconds = self._retry_seconds, min(self._retry_seconds * 2, LAST_RETRY_SECONDS)

@@ -103,11 +103,17 @@ class Spool:
             begun.append(being_written)
         return max(0.0, time.time() - min(begun) / 1000) if begun else 0.0
 
-    def append(self, call: SpooledCall) -> asyncio.Future[None]:
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the disk hangs: what is appended now is written when it goes on, if ever."""
+        return self._commit.is_stalled
+
+    def append(self, call: SpooledCall, *, late: bool = False) -> asyncio.Future[None]:
         """Take a call; the future is done once it is on disk, and fails with SpoolUnavailable otherwise.
 
         Raises SpoolFull or SpoolUnavailable at once when it cannot be taken, and ValueError for a call over
-        8 MiB. Cancelling the future does not take the call back.
+        8 MiB. `late`: take it also while the disk hangs; it is written when the disk goes on. Cancelling the
+        future does not take the call back.
         """
         payload = call.encode()
         if len(payload) > MAX_PAYLOAD_BYTES:
@@ -117,7 +123,7 @@ class Spool:
             raise SpoolUnavailable("the spool was closed")
         if self.bytes_used + size > self._max_bytes:
             self._refuse_for_want_of_room()
-        written = self._commit.submit(payload)
+        written = self._commit.submit(payload, late=late)
         self._record_bytes += size
         self.records += 1
         return written
@@ -191,6 +197,14 @@ class Spool:
 
         await self._read(finish)
         self._disown(segment)
+        self._tell_end(segment, refused, torn)
+
+    def _tell_end(self, segment: Segment, refused: Sequence[bytes], torn: Sequence[Damage]) -> None:
+        name = segment.path.name
+        if torn:
+            self._counts["torn"] += len(torn)
+            log.error("spool_segment_torn", segment=name, torn=[tuple(damage) for damage in torn[:20]])
+        log.info("spool_segment_replayed", segment=name, refused=len(refused), torn=len(torn))
 
     def _own(self, segment: Segment) -> None:
         self._sealed[segment.path.name] = segment

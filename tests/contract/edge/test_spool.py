@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from edge import recording
 from edge.cookies import COOKIE_NAME
@@ -142,12 +143,14 @@ async def test_clicks_of_a_frozen_redis_are_all_there(own_valkey: OwnValkey, lin
 
 
 async def test_clicks_of_a_full_redis_are_all_there(own_valkey: OwnValkey, link_server: LinkServer) -> None:
-    """Refused for want of memory, kept, and recorded when there is some again."""
+    """Refused for want of memory, said once, kept, and recorded when there is some again."""
     async with running_edge(own_valkey.url, link_server.port) as edge:
         await click(edge, 1)
         own_valkey.command("CONFIG", "SET", "maxmemory", "1")
-        ids = await click(edge, 20, times=2)
+        with capture_logs() as lines:
+            ids = await click(edge, 20, times=2)
         assert await edge.metric(SPOOLED, reason="refused") == 40
+        assert [line["event"] for line in lines].count("click_refused_by_redis") == 1
         own_valkey.command("CONFIG", "SET", "maxmemory", "0")
         clicks = await stored(own_valkey, holds(ids))
         await until_replayed(edge)
@@ -279,7 +282,9 @@ async def test_without_a_usable_folder_shoppers_go_on(
 async def test_a_slow_disk_holds_no_shopper_up_for_long(
     own_valkey: OwnValkey, link_server: LinkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who meets it waits a quarter of a second; the click may be kept all the same, and is counted."""
+    """Who meets it first waits a quarter of a second, the others not at all; every click is counted as not
+    recorded, and kept as soon as the disk goes on.
+    """
     go_on, real = threading.Event(), Segment.append
 
     def slowly(segment: Segment, payloads: list[bytes]) -> None:
@@ -288,13 +293,17 @@ async def test_a_slow_disk_holds_no_shopper_up_for_long(
 
     monkeypatch.setattr(Segment, "append", slowly)
     monkeypatch.setattr(recording, "DISK_SECONDS", DISK_SECONDS)
+    monkeypatch.setattr(group_commit, "STALLED_SECONDS", DISK_SECONDS / 2)
     own_valkey.kill()
     async with running_edge(own_valkey.url, link_server.port) as edge:
         await edge.get("/l/nothing-to-count")
         began_at = time.perf_counter()
         ids = [click_id(await edge.get("/l/shoe22"))]
         assert time.perf_counter() - began_at < 3.0
-        assert await edge.metric(UNRECORDED, reason="slow") == 1
+        monkeypatch.setattr(recording, "DISK_SECONDS", 60.0)
+        ids += await click(edge, 20)
+        assert time.perf_counter() - began_at < 10.0
+        assert await edge.metric(UNRECORDED, reason="slow") == 21
         go_on.set()
         own_valkey.start()
         await stored(own_valkey, holds(ids))
