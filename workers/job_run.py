@@ -48,6 +48,7 @@ class JobRun(Generic[P]):
         self._lines: list[str] = []
         self._saver: asyncio.Task[None] | None = None
         self._saved_at = 0.0
+        self._saving = asyncio.Lock()
 
     @property
     def job(self) -> ClaimedJob:
@@ -116,10 +117,12 @@ class JobRun(Generic[P]):
         await self._save()
 
     async def _save(self) -> None:
-        if self._progress is None and not self._lines:
-            return
-        done, total, note = self._progress or (None, None, None)
-        lines = self._lines
-        self._progress, self._lines, self._saved_at = None, [], time.monotonic()
-        with contextlib.suppress(*POSTGRES_FAILURES):
-            await self._execution.save_progress(self.job, done=done, total=total, note=note, log=lines)
+        # In turn: two at once reach PostgreSQL in any order, and the older one might have the last word.
+        async with self._saving:
+            if self._progress is None and not self._lines:
+                return
+            done, total, note = self._progress or (None, None, None)
+            lines = self._lines
+            self._progress, self._lines, self._saved_at = None, [], time.monotonic()
+            with contextlib.suppress(*POSTGRES_FAILURES):
+                await self._execution.save_progress(self.job, done=done, total=total, note=note, log=lines)

@@ -10,7 +10,7 @@ from edge.openapi.contract import Contract
 from edge.openapi.field_facts import is_required
 from edge.openapi.masks import lone_mask
 from edge.openapi.problems import header
-from edge.openapi.rules import NO_RULES, rules_of
+from edge.openapi.rules import NO_RULES, exclusive_fields_of, rules_of
 from edge.openapi.schema_names import SchemaNames
 from edge.openapi.schemas import Omitted, Schemas
 from edge.openapi.shapes import Form, Schema, nullable, reference
@@ -98,10 +98,15 @@ class Bodies:
         return self._own[key]
 
     def _demands_something(self, message: Descriptor, omitted: Omitted) -> bool:
+        elsewhere = {path[0] for path in omitted}
         return any(
             is_required(self._contract, field, rules_of(self._contract, field))
             for field in message.fields
-            if not any(path[0] == field.json_name for path in omitted)
+            if field.json_name not in elsewhere
+        ) or any(
+            exclusive.one_is_required
+            and not elsewhere & {message.fields_by_name[name].json_name for name in exclusive.fields}
+            for exclusive in exclusive_fields_of(self._contract, message)
         )
 
     def _answered(self, route: Route) -> Schema:

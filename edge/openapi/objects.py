@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from edge.openapi.contract import Contract
 from edge.openapi.rules import exclusive_fields_of
 from edge.openapi.shapes import Schema
 from edge.rest.fields import real_oneof
+
+# Types of which null is a value.
+_WITH_NULL: Final = ("google.protobuf.Value", "google.protobuf.NullValue")
 
 
 def ruled_out(message: Descriptor, given: Collection[str]) -> set[str]:
@@ -35,8 +39,16 @@ def exclusions(
             if others:
                 dependent[name] = {"not": {"anyOf": others}}
         if exclusive.one_is_required and names and not set(given).intersection(exclusive.fields):
-            demands.append({"anyOf": [{"required": [name]} for name in names]})
+            fields = [message.fields_by_name[field] for field in exclusive.fields]
+            demands.append({"anyOf": [_given(field) for field in fields if field.json_name in names]})
     schema: Schema = {"dependentSchemas": dependent} if dependent else {}
-    if len(demands) == 1:
-        return schema | demands[0]
+    # Beside the members a bare `anyOf` would make generators of types believe that it stands for them.
     return schema | {"allOf": demands} if demands else schema
+
+
+def _given(field: FieldDescriptor) -> Schema:
+    """The member is there, and not with a null that means it is not."""
+    name, kind = field.json_name, field.message_type or field.enum_type
+    if kind is not None and kind.full_name in _WITH_NULL:
+        return {"required": [name]}
+    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.descriptor import FieldDescriptor
+from google.rpc.context.attribute_context_pb2 import AttributeContext
 
 from edge.rest.fields import HTTP_BODY, is_raw
 from edge.rest.json_writer import JsonWriters, encode_json
@@ -15,8 +16,17 @@ from edge.rest.routes import Route
 
 JSON_TYPE = "application/json"
 
-# Media type and content of one response message. Raises ValueError for what JSON cannot hold.
-Renderer = Callable[[Any], tuple[str, bytes]]
+
+class Rendered(NamedTuple):
+    """One response message; `disposition` says under which name a browser may save it, if the service did."""
+
+    media_type: str
+    content: bytes
+    disposition: str = ""
+
+
+# Raises ValueError for what JSON cannot hold.
+Renderer = Callable[[Any], Rendered]
 
 _MEDIA_TYPE = re.compile(
     r"[!#$%&'*+\-.^_`|~\w]+/[!#$%&'*+\-.^_`|~\w]+"
@@ -24,6 +34,7 @@ _MEDIA_TYPE = re.compile(
     re.ASCII,
 )
 _ANY_TYPE = "application/octet-stream"
+_DISPOSITION = re.compile(r"(?:attachment|inline)(?:; filename=\"[\w .()-]{1,128}\")?", re.ASCII)
 
 
 def answers_raw(route: Route) -> bool:
@@ -43,9 +54,9 @@ def make_renderer(route: Route, writers: JsonWriters) -> Renderer:
         return _raw if field is None else _raw_field(field.name)
     if field is None:
         render = writers.renderer(route.rpc.output_type)
-        return lambda message: (JSON_TYPE, render(message))
+        return lambda message: Rendered(JSON_TYPE, render(message))
     write = _field_writer(field, writers)
-    return lambda message: (JSON_TYPE, encode_json(write(message)))
+    return lambda message: Rendered(JSON_TYPE, encode_json(write(message)))
 
 
 def _field_writer(field: FieldDescriptor, writers: JsonWriters) -> Writer:
@@ -64,7 +75,17 @@ def _raw_field(name: str) -> Renderer:
     return lambda message: _raw(getattr(message, name))
 
 
-def _raw(body: Any) -> tuple[str, bytes]:
+def _raw(body: Any) -> Rendered:
     """A service's slip of the pen in a header must not become a header of its own."""
     media_type = body.content_type if _MEDIA_TYPE.fullmatch(body.content_type) else _ANY_TYPE
-    return media_type, body.data
+    return Rendered(media_type, body.data, _disposition(body))
+
+
+def _disposition(body: Any) -> str:
+    """The `content-disposition` of an `AttributeContext.Response` among the extensions, and nothing else."""
+    response = AttributeContext.Response()
+    for extension in body.extensions:
+        if extension.Unpack(response):
+            told = response.headers.get("content-disposition", "")
+            return told if _DISPOSITION.fullmatch(told) else ""
+    return ""

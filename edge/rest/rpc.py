@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from edge.problems import Problem
 from edge.rest.calls import CallsUnderWay, HeldCall
 from edge.rest.json_writer import JsonWriters
-from edge.rest.rendering import make_renderer
+from edge.rest.rendering import Rendered, make_renderer
 from edge.rest.routes import Route
 from edge.rest.spelling import as_written
 from edge.rest.upstream import Deadline, Metadata
@@ -50,8 +50,8 @@ class Rpc:
         call = self._call(payload, metadata=metadata, timeout=deadline.remaining(), wait_for_ready=was_there)
         return self._calls.hold(call, request, is_stream=self._is_stream, spell=self._spell)
 
-    def render(self, wire: bytes) -> tuple[str, bytes]:
-        """Media type and content of a response message. Raises `Problem` 500 if it cannot be read."""
+    def render(self, wire: bytes) -> Rendered:
+        """A response message as it leaves. Raises `Problem` 500 if it cannot be read."""
         try:
             return self._render(self._answered.FromString(wire))
         except (DecodeError, ValueError, RecursionError) as error:

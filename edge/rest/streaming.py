@@ -69,7 +69,8 @@ class StreamAnswer:
     async def _relay(self, call: Any, outlet: _Outlet) -> None:
         wire = await self._first(call, outlet)
         while wire is not grpc.aio.EOF:
-            await outlet.send(*self._rpc.render(wire))
+            rendered = self._rpc.render(wire)
+            await outlet.send(rendered.media_type, rendered.content)
             if outlet.wants_no_more:
                 return
             # Asked for only now: a slow client slows the service down, not the growth of a buffer.

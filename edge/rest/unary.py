@@ -20,5 +20,8 @@ class UnaryAnswer:
         """Raises `Problem`; the RPC is over when this returns."""
         with self._rpc.open(request, payload, metadata, deadline) as held:
             wire = await held.call
-        media_type, content = self._rpc.render(wire)
-        return web.Response(body=content, headers={hdrs.CONTENT_TYPE: media_type})
+        rendered = self._rpc.render(wire)
+        response = web.Response(body=rendered.content, headers={hdrs.CONTENT_TYPE: rendered.media_type})
+        if rendered.disposition:
+            response.headers[hdrs.CONTENT_DISPOSITION] = rendered.disposition
+        return response

@@ -54,7 +54,7 @@ def dashboard_table(dashboard: Dashboard, table: str) -> bytes:
 def product_table(statistics: ProductStatistics) -> bytes:
     """A product's series."""
     heads = (
-        *_PERIOD, "views", "clicks", "unique_clicks", "add_to_carts", "purchases", "conversions",
+        *_PERIOD, "views", "clicks", "unique_clicks", "add_to_cart", "purchases", "conversions",
         "pending_conversions", "ctr", "revenue", "commission",
     )  # fmt: skip
     rows = [
@@ -102,7 +102,7 @@ def _top_products(dashboard: Dashboard) -> bytes:
         )
         for each in dashboard.top_products
     ]  # fmt: skip
-    return csv_bytes(("product_id", "views", "clicks", "add_to_carts", "purchases", "revenue"), rows)
+    return csv_bytes(("product_id", "views", "clicks", "add_to_cart", "purchases", "revenue"), rows)
 
 
 def _period(period: Period) -> tuple[datetime, datetime]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from millrace.analytics.v1 import dashboard_pb2, figures_pb2, realtime_pb2
 from server.analytics.asking import Question
 from server.analytics.dashboard import Dashboard
-from server.analytics.figures import Conversions, Dimension, Money, Overview, ProductOverview, TopProduct
+from server.analytics.figures import Dimension, Money, Overview, ProductOverview, TopProduct
 from server.analytics.funnel import Funnel
 from server.analytics.product_statistics import ProductStatistics
 from server.analytics.realtime import LiveFigures, Realtime
@@ -20,7 +21,8 @@ def dashboard_message(dashboard: Dashboard) -> dashboard_pb2.Dashboard:
     """All of a dashboard."""
     before = dashboard.previous_period
     return dashboard_pb2.Dashboard(
-        range=_range(dashboard.question),
+        **_range(dashboard.question),
+        interval=dashboard.question.range.interval,
         overview=_overview(dashboard.overview),
         previous=dashboard_pb2.PreviousPeriod(
             start=instant(before.start), end=instant(before.end), overview=_overview(dashboard.previous)
@@ -41,12 +43,15 @@ def dashboard_message(dashboard: Dashboard) -> dashboard_pb2.Dashboard:
 def product_message(statistics: ProductStatistics) -> dashboard_pb2.ProductStatistics:
     """All of a product's figures."""
     return dashboard_pb2.ProductStatistics(
-        range=_range(statistics.question),
+        **_range(statistics.question),
+        interval=statistics.question.range.interval,
         product_id=statistics.product_id,
-        overview=_product_overview(statistics.overview),
+        **_product_figures(statistics.overview),
         series=[
             dashboard_pb2.ProductSeriesPoint(
-                start=instant(period.start), end=instant(period.end), figures=_product_overview(figures)
+                start=instant(period.start),
+                end=instant(period.end),
+                figures=dashboard_pb2.ProductOverview(**_product_figures(figures)),
             )
             for period, figures in statistics.series
         ],
@@ -55,10 +60,8 @@ def product_message(statistics: ProductStatistics) -> dashboard_pb2.ProductStati
 
 def funnel_message(funnel: Funnel) -> dashboard_pb2.Funnel:
     """Every step; a funnel has no series, hence no interval."""
-    asked = _range(funnel.question)
-    asked.interval = ""
     return dashboard_pb2.Funnel(
-        range=asked,
+        **_range(funnel.question),
         steps=[
             dashboard_pb2.FunnelStep(
                 name=step.name,
@@ -86,17 +89,17 @@ def realtime_message(realtime: Realtime) -> realtime_pb2.Realtime:
     )
 
 
-def _range(question: Question) -> figures_pb2.RangeFacts:
+def _range(question: Question) -> dict[str, Any]:
+    """Which range was read and how far it is counted: fields that every answer about a range has."""
     known = question.freshness
-    return figures_pb2.RangeFacts(
-        start=instant(question.range.start),
-        end=instant(question.range.end),
-        timezone=question.range.zone.key,
-        interval=question.range.interval,
-        as_of=None if known.as_of is None else instant(known.as_of),
-        lag_seconds=known.lag_seconds,
-        complete=known.complete,
-    )
+    return {
+        "start": instant(question.range.start),
+        "end": instant(question.range.end),
+        "timezone": question.range.zone.key,
+        "as_of": None if known.as_of is None else instant(known.as_of),
+        "lag_seconds": known.lag_seconds,
+        "complete": known.complete,
+    }
 
 
 def _overview(figures: Overview) -> figures_pb2.Overview:
@@ -118,21 +121,21 @@ def _overview(figures: Overview) -> figures_pb2.Overview:
     )
 
 
-def _product_overview(figures: ProductOverview) -> dashboard_pb2.ProductOverview:
-    counts = figures.counts
-    earned: Conversions = figures.conversions
-    return dashboard_pb2.ProductOverview(
-        views=counts.views,
-        clicks=counts.clicks,
-        unique_clicks=counts.unique_clicks,
-        add_to_carts=counts.add_to_carts,
-        purchases=counts.purchases,
-        conversions=earned.earning,
-        pending_conversions=earned.pending,
-        ctr=figures.ctr,
-        revenue=_amounts(earned.revenue),
-        commission=_amounts(earned.commission),
-    )
+def _product_figures(figures: ProductOverview) -> dict[str, Any]:
+    """Fields that a product's range and each of its intervals have."""
+    counts, earned = figures.counts, figures.conversions
+    return {
+        "views": counts.views,
+        "clicks": counts.clicks,
+        "unique_clicks": counts.unique_clicks,
+        "add_to_cart": counts.add_to_carts,
+        "purchases": counts.purchases,
+        "conversions": earned.earning,
+        "pending_conversions": earned.pending,
+        "ctr": figures.ctr,
+        "revenue": _amounts(earned.revenue),
+        "commission": _amounts(earned.commission),
+    }
 
 
 def _top_product(each: TopProduct) -> figures_pb2.ProductFigures:
@@ -140,7 +143,7 @@ def _top_product(each: TopProduct) -> figures_pb2.ProductFigures:
         product_id=each.product_id,
         views=each.counts.views,
         clicks=each.counts.clicks,
-        add_to_carts=each.counts.add_to_carts,
+        add_to_cart=each.counts.add_to_carts,
         purchases=each.counts.purchases,
         revenue=_amounts(each.revenue),
     )

@@ -34,7 +34,7 @@ class LiveFigures:
     page_views: int
     product_views: int
     click_events: int
-    add_to_carts: int
+    add_to_cart: int
     purchases: int
     searches: int
     bot_events: int
@@ -117,7 +117,7 @@ def _figures(minutes: Iterable[Mapping[str, int]]) -> LiveFigures:
         page_views=of_type["page_view"],
         product_views=of_type["product_view"],
         click_events=of_type["click"],
-        add_to_carts=of_type["add_to_cart"],
+        add_to_cart=of_type["add_to_cart"],
         purchases=of_type["purchase"],
         searches=of_type["search"],
         bot_events=sums.get(BOT_EVENT, 0),

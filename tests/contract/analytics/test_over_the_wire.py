@@ -63,16 +63,23 @@ async def test_operators_ask_over_rest(
         assert (found["state"], found["event"]["sessionId"]) == ("WAITING", "s-1")
         _, body = await ask("dashboard?start=2026-11-01&end=2026-11-03&timezone=Asia/Kathmandu&interval=day")
         shown = json.loads(body)
-        assert (shown["range"]["start"], shown["range"]["complete"]) == ("2026-10-31T18:15:00Z", True)
+        assert (shown["start"], shown["interval"], shown["complete"]) == ("2026-10-31T18:15:00Z", "day", True)
+        assert {"end", "timezone", "asOf", "lagSeconds", "overview", "previous"} <= shown.keys()
         assert [point["figures"]["pageViews"] for point in shown["series"]] == ["0", "0"]
         _, body = await ask("products/a%2Fb?interval=day")
-        assert json.loads(body)["productId"] == "a/b"
+        shown = json.loads(body)
+        assert (shown["productId"], shown["views"], shown["addToCart"], shown["ctr"]) == ("a/b", "0", "0", 0)
+        assert {"clicks", "conversions", "revenue", "series", "start", "asOf", "complete"} <= shown.keys()
         _, body = await ask("funnel")
-        assert [step["name"] for step in json.loads(body)["steps"]] == [
+        shown = json.loads(body)
+        assert {"start", "end", "timezone", "asOf", "lagSeconds", "complete"} <= shown.keys()
+        assert [step["name"] for step in shown["steps"]] == [
             "product_view", "add_to_cart", "purchase",
         ]  # fmt: skip
         _, body = await ask("realtime")
         assert len(json.loads(body)["minutes"]) == 60
+        async with session.get("/api/v1/analytics/dashboard:exportCsv") as answer:
+            assert answer.headers["Content-Disposition"] == 'attachment; filename="dashboard-series.csv"'
         for table in ("dashboard", "products/lamp", "realtime", "funnel"):
             media_type, body = await ask(f"{table}:exportCsv")
             assert media_type == "text/csv"

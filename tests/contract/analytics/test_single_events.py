@@ -152,9 +152,9 @@ async def test_redis_away_refuses_what_only_redis_can_answer(analysts: Analysts)
             await analysts.call(request)
         assert refused.value.reason == "STREAM_UNAVAILABLE"
     answer = await analysts.call(rpc.GetDashboardRequest())
-    assert not answer.range.complete
-    assert not answer.range.HasField("as_of")
-    assert not answer.range.HasField("lag_seconds")
+    assert not answer.complete
+    assert not answer.HasField("as_of")
+    assert not answer.HasField("lag_seconds")
 
 
 @pytest.mark.parametrize("own_id", ["", str(uuid.uuid4()), "v7"])

@@ -33,26 +33,29 @@ class Turn:
     resources: Resources
     execution: JobExecution
 
-    async def run(self, task: Task[Any], payload: msgspec.Struct) -> Any:
-        """What the task's handler returns or raises, given a job that was enqueued and claimed."""
+    async def begin(self, task: Task[Any], payload: msgspec.Struct) -> JobRun[Any]:
+        """A run of a job that was enqueued and claimed."""
         async with self.resources.sessions.begin() as session:
             await self.resources.jobs.enqueue(session, task, payload)
         (claimed,) = await self.execution.claim(task.queue, 1)
-        found = all_handlers(self.resources).find(task.name)
-        assert found is not None
-        held = HeldJob(claimed)
-        run: JobRun[Any] = JobRun(
-            held,
+        return JobRun(
+            HeldJob(claimed),
             task.decode(claimed.version, claimed.payload),
             execution=self.execution,
             sessions=self.resources.sessions,
             slots=ProcessSlots(1),
         )
+
+    async def run(self, task: Task[Any], payload: msgspec.Struct) -> Any:
+        """What the task's handler returns or raises, given such a run."""
+        run = await self.begin(task, payload)
+        found = all_handlers(self.resources).find(task.name)
+        assert found is not None
         try:
             result = await found[1](run)
         finally:
             await run.save()
-        await self.execution.complete([(claimed, result)])
+        await self.execution.complete([(run.job, result)])
         return result
 
     async def newest(self) -> Job:

@@ -18,8 +18,9 @@ async def age(turn: Turn, days: int) -> None:
     """Whatever there is, was there so many days ago."""
     async with turn.resources.sessions.begin() as session:
         for statement in (
-            "UPDATE jobs SET enqueued_at = enqueued_at - :age, finished_at = finished_at - :age",
-            "UPDATE job_ledger SET hour = hour - :age",
+            # All at one moment, for an hour may have begun in between.
+            "UPDATE jobs SET enqueued_at = now() - :age, finished_at = now() - :age",
+            "UPDATE job_ledger SET hour = date_trunc('hour', now() - :age, 'UTC')",
         ):
             aging = text(statement).bindparams(bindparam("age", type_=Interval))
             await session.execute(aging, {"age": timedelta(days=days)})

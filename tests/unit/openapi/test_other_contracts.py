@@ -8,6 +8,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from edge.openapi import make_document
 from edge.openapi.contract import Contract
+from tests.unit.openapi.agreement import Judges
 from tests.unit.openapi.contracts import IMPORTS, document_of, image_of
 
 PLAIN_IMPORTS = """
@@ -164,6 +165,38 @@ def test_what_the_path_rules_out_is_not_asked_for() -> None:
     assert [one["name"] for one in taken] == ["name", "note"]
     inner = document["paths"]["/v1/inner/{name}"]["delete"]["parameters"]
     assert [one["name"] for one in inner] == ["name", "inner.note", "note"]
+
+
+DEMANDED = """
+message Choice {
+  oneof choice {
+    option (buf.validate.oneof).required = true;
+    string name = 1;
+    google.protobuf.Value any = 2;
+    Inner inner = 3;
+  }
+}
+message Inner {}
+service Choices {
+  rpc Choose(Choice) returns (google.protobuf.Empty) {
+    option (google.api.http) = {post: "/v1/choices" body: "*"};
+  }
+}
+"""
+
+
+def test_a_null_is_no_choice() -> None:
+    """Where a oneof demands a field, null is as good as none, but for the type that has a null."""
+    judges = Judges.of(image_of(DEMANDED))
+    (component,) = [name for name in judges.document["components"]["schemas"] if name.startswith("Choice")]
+    bodies: list[dict[str, object]] = [
+        {}, {"name": None}, {"inner": None}, {"any": None}, {"name": "x"}, {"inner": {}},
+    ]  # fmt: skip
+    for body in bodies:
+        assert judges.schema_takes(component, body) == judges.service_takes("Choice", body), body
+    assert judges.document["paths"]["/v1/choices"]["post"]["requestBody"]["required"]
+    assert judges.schema_takes(component, {"any": None})
+    assert not judges.schema_takes(component, {"name": None})
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import gzip
 
 import pytest
 from google.api.httpbody_pb2 import HttpBody
+from google.rpc.context.attribute_context_pb2 import AttributeContext
 
 from tests.unit.rest.probe import Probe, running_probe
 
@@ -101,6 +102,29 @@ class TestOut:
             answer = await probe.ask("POST", "/v1/raw")
 
         assert (answer.status, answer.headers["Content-Type"]) == (200, "application/octet-stream")
+        assert "Set-Cookie" not in answer.headers
+
+    @pytest.mark.parametrize(
+        ("told", "left"),
+        [
+            ('attachment; filename="a (1).csv"', 'attachment; filename="a (1).csv"'),
+            ("inline", "inline"),
+            ('attachment; filename="a.csv"\r\nSet-Cookie: a=b', None),
+            ('attachment; filename="a"; filename="b"', None),
+            ("", None),
+        ],
+    )
+    async def test_the_service_names_the_file(self, told: str, left: str | None) -> None:
+        """By an extension of headers; of these only this one leaves, and only if nothing else is in it."""
+        body = HttpBody(content_type="text/csv", data=b"a,b")
+        headers = {"content-disposition": told, "set-cookie": "a=b"}
+        body.extensions.add().Pack(AttributeContext.Response(headers=headers))
+        async with running_probe() as probe:
+            probe.server.answer = body.SerializeToString()
+            answer = await probe.ask("POST", "/v1/raw")
+
+        assert (answer.status, answer.body) == (200, b"a,b")
+        assert answer.headers.get("Content-Disposition") == left
         assert "Set-Cookie" not in answer.headers
 
     async def test_a_field_may_be_raw(self, probe: Probe) -> None:

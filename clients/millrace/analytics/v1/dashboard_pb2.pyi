@@ -26,7 +26,13 @@ class Dashboard(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    RANGE_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    TIMEZONE_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    LAG_SECONDS_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
     OVERVIEW_FIELD_NUMBER: _builtins.int
     PREVIOUS_FIELD_NUMBER: _builtins.int
     TOP_PRODUCTS_FIELD_NUMBER: _builtins.int
@@ -34,9 +40,29 @@ class Dashboard(_message.Message):
     DEVICES_FIELD_NUMBER: _builtins.int
     COUNTRIES_FIELD_NUMBER: _builtins.int
     SERIES_FIELD_NUMBER: _builtins.int
+    timezone: _builtins.str
+    """IANA name of the zone in which days are reckoned."""
+    interval: _builtins.str
+    """Length of the intervals of the series: `hour`, `day`, `week` or `month`."""
+    lag_seconds: _builtins.float
+    """Seconds that counting is behind; 0 when nothing waits. Unset: not known."""
+    complete: _builtins.bool
+    """Everything accepted before `end`, or before now where that is earlier, is
+    counted. What comes late may still add to the range.
+    """
     @_builtins.property
-    def range(self) -> _figures_pb2.RangeFacts:
-        """The range, and how far it is counted."""
+    def start(self) -> _timestamp_pb2.Timestamp:
+        """Begin of the range, rounded down to a quarter hour."""
+
+    @_builtins.property
+    def end(self) -> _timestamp_pb2.Timestamp:
+        """End of the range, rounded up to a quarter hour; not part of it."""
+
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Everything accepted before this instant is counted. Unset: not known at the
+        moment.
+        """
 
     @_builtins.property
     def overview(self) -> _figures_pb2.Overview:
@@ -69,7 +95,13 @@ class Dashboard(_message.Message):
     def __init__(
         self,
         *,
-        range: _figures_pb2.RangeFacts | None = ...,
+        start: _timestamp_pb2.Timestamp | None = ...,
+        end: _timestamp_pb2.Timestamp | None = ...,
+        timezone: _builtins.str = ...,
+        interval: _builtins.str = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        lag_seconds: _builtins.float | None = ...,
+        complete: _builtins.bool = ...,
         overview: _figures_pb2.Overview | None = ...,
         previous: Global___PreviousPeriod | None = ...,
         top_products: _abc.Iterable[_figures_pb2.ProductFigures] | None = ...,
@@ -78,11 +110,13 @@ class Dashboard(_message.Message):
         countries: _abc.Iterable[_figures_pb2.DimensionFigures] | None = ...,
         series: _abc.Iterable[_figures_pb2.SeriesPoint] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["overview", b"overview", "previous", b"previous", "range", b"range"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_lag_seconds", b"_lag_seconds", "as_of", b"as_of", "end", b"end", "lag_seconds", b"lag_seconds", "overview", b"overview", "previous", b"previous", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["countries", b"countries", "devices", b"devices", "overview", b"overview", "previous", b"previous", "range", b"range", "series", b"series", "top_products", b"top_products", "traffic_sources", b"traffic_sources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lag_seconds", b"_lag_seconds", "as_of", b"as_of", "complete", b"complete", "countries", b"countries", "devices", b"devices", "end", b"end", "interval", b"interval", "lag_seconds", b"lag_seconds", "overview", b"overview", "previous", b"previous", "series", b"series", "start", b"start", "timezone", b"timezone", "top_products", b"top_products", "traffic_sources", b"traffic_sources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__lag_seconds: _TypeAlias = _typing.Literal["lag_seconds"]  # noqa: Y015
+    _WhichOneofArgType__lag_seconds: _TypeAlias = _typing.Literal["_lag_seconds", b"_lag_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lag_seconds) -> _WhichOneofReturnType__lag_seconds | None: ...
 
 Global___Dashboard: _TypeAlias = Dashboard  # noqa: Y015
 
@@ -124,23 +158,80 @@ Global___PreviousPeriod: _TypeAlias = PreviousPeriod  # noqa: Y015
 
 @_typing.final
 class ProductStatistics(_message.Message):
-    """What happened to one product within a range."""
+    """What happened to one product within a range. Figures are of people."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    RANGE_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    TIMEZONE_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    LAG_SECONDS_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
     PRODUCT_ID_FIELD_NUMBER: _builtins.int
-    OVERVIEW_FIELD_NUMBER: _builtins.int
+    VIEWS_FIELD_NUMBER: _builtins.int
+    CLICKS_FIELD_NUMBER: _builtins.int
+    UNIQUE_CLICKS_FIELD_NUMBER: _builtins.int
+    ADD_TO_CART_FIELD_NUMBER: _builtins.int
+    PURCHASES_FIELD_NUMBER: _builtins.int
+    CONVERSIONS_FIELD_NUMBER: _builtins.int
+    PENDING_CONVERSIONS_FIELD_NUMBER: _builtins.int
+    CTR_FIELD_NUMBER: _builtins.int
+    REVENUE_FIELD_NUMBER: _builtins.int
+    COMMISSION_FIELD_NUMBER: _builtins.int
     SERIES_FIELD_NUMBER: _builtins.int
+    timezone: _builtins.str
+    """IANA name of the zone in which days are reckoned."""
+    interval: _builtins.str
+    """Length of the intervals of the series: `hour`, `day`, `week` or `month`."""
+    lag_seconds: _builtins.float
+    """Seconds that counting is behind; 0 when nothing waits. Unset: not known."""
+    complete: _builtins.bool
+    """Everything accepted before `end`, or before now where that is earlier, is
+    counted. What comes late may still add to the range.
+    """
     product_id: _builtins.str
     """The product asked for; it may be unknown to the catalogue."""
+    views: _builtins.int
+    """Events of type `product_view`."""
+    clicks: _builtins.int
+    """Clicks on affiliate links to the product."""
+    unique_clicks: _builtins.int
+    """Of these clicks, those of a visitor's first on a link within 24 hours."""
+    add_to_cart: _builtins.int
+    """Events of type `add_to_cart`."""
+    purchases: _builtins.int
+    """Events of type `purchase`."""
+    conversions: _builtins.int
+    """Conversions that are CONFIRMED or PAID."""
+    pending_conversions: _builtins.int
+    """Conversions that are PENDING."""
+    ctr: _builtins.float
+    """Percent: `clicks` / `views` * 100. 0 without views; more than 100 when people
+    came by links without seeing the product here.
+    """
     @_builtins.property
-    def range(self) -> _figures_pb2.RangeFacts:
-        """The range, and how far it is counted."""
+    def start(self) -> _timestamp_pb2.Timestamp:
+        """Begin of the range, rounded down to a quarter hour."""
 
     @_builtins.property
-    def overview(self) -> Global___ProductOverview:
-        """The whole range."""
+    def end(self) -> _timestamp_pb2.Timestamp:
+        """End of the range, rounded up to a quarter hour; not part of it."""
+
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Everything accepted before this instant is counted. Unset: not known at the
+        moment.
+        """
+
+    @_builtins.property
+    def revenue(self) -> _containers.RepeatedCompositeFieldContainer[_figures_pb2.CurrencyAmount]:
+        """What the conversions sold for, by currency. Empty without any."""
+
+    @_builtins.property
+    def commission(self) -> _containers.RepeatedCompositeFieldContainer[_figures_pb2.CurrencyAmount]:
+        """What partners get for them, by currency. Empty without any."""
 
     @_builtins.property
     def series(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProductSeriesPoint]:
@@ -149,29 +240,46 @@ class ProductStatistics(_message.Message):
     def __init__(
         self,
         *,
-        range: _figures_pb2.RangeFacts | None = ...,
+        start: _timestamp_pb2.Timestamp | None = ...,
+        end: _timestamp_pb2.Timestamp | None = ...,
+        timezone: _builtins.str = ...,
+        interval: _builtins.str = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        lag_seconds: _builtins.float | None = ...,
+        complete: _builtins.bool = ...,
         product_id: _builtins.str = ...,
-        overview: Global___ProductOverview | None = ...,
+        views: _builtins.int = ...,
+        clicks: _builtins.int = ...,
+        unique_clicks: _builtins.int = ...,
+        add_to_cart: _builtins.int = ...,
+        purchases: _builtins.int = ...,
+        conversions: _builtins.int = ...,
+        pending_conversions: _builtins.int = ...,
+        ctr: _builtins.float = ...,
+        revenue: _abc.Iterable[_figures_pb2.CurrencyAmount] | None = ...,
+        commission: _abc.Iterable[_figures_pb2.CurrencyAmount] | None = ...,
         series: _abc.Iterable[Global___ProductSeriesPoint] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["overview", b"overview", "range", b"range"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_lag_seconds", b"_lag_seconds", "as_of", b"as_of", "end", b"end", "lag_seconds", b"lag_seconds", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["overview", b"overview", "product_id", b"product_id", "range", b"range", "series", b"series"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lag_seconds", b"_lag_seconds", "add_to_cart", b"add_to_cart", "as_of", b"as_of", "clicks", b"clicks", "commission", b"commission", "complete", b"complete", "conversions", b"conversions", "ctr", b"ctr", "end", b"end", "interval", b"interval", "lag_seconds", b"lag_seconds", "pending_conversions", b"pending_conversions", "product_id", b"product_id", "purchases", b"purchases", "revenue", b"revenue", "series", b"series", "start", b"start", "timezone", b"timezone", "unique_clicks", b"unique_clicks", "views", b"views"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__lag_seconds: _TypeAlias = _typing.Literal["lag_seconds"]  # noqa: Y015
+    _WhichOneofArgType__lag_seconds: _TypeAlias = _typing.Literal["_lag_seconds", b"_lag_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lag_seconds) -> _WhichOneofReturnType__lag_seconds | None: ...
 
 Global___ProductStatistics: _TypeAlias = ProductStatistics  # noqa: Y015
 
 @_typing.final
 class ProductOverview(_message.Message):
-    """What a period came to for one product. Figures are of people."""
+    """What an interval came to for one product. Figures are of people."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VIEWS_FIELD_NUMBER: _builtins.int
     CLICKS_FIELD_NUMBER: _builtins.int
     UNIQUE_CLICKS_FIELD_NUMBER: _builtins.int
-    ADD_TO_CARTS_FIELD_NUMBER: _builtins.int
+    ADD_TO_CART_FIELD_NUMBER: _builtins.int
     PURCHASES_FIELD_NUMBER: _builtins.int
     CONVERSIONS_FIELD_NUMBER: _builtins.int
     PENDING_CONVERSIONS_FIELD_NUMBER: _builtins.int
@@ -184,7 +292,7 @@ class ProductOverview(_message.Message):
     """Clicks on affiliate links to the product."""
     unique_clicks: _builtins.int
     """Of these clicks, those of a visitor's first on a link within 24 hours."""
-    add_to_carts: _builtins.int
+    add_to_cart: _builtins.int
     """Events of type `add_to_cart`."""
     purchases: _builtins.int
     """Events of type `purchase`."""
@@ -210,7 +318,7 @@ class ProductOverview(_message.Message):
         views: _builtins.int = ...,
         clicks: _builtins.int = ...,
         unique_clicks: _builtins.int = ...,
-        add_to_carts: _builtins.int = ...,
+        add_to_cart: _builtins.int = ...,
         purchases: _builtins.int = ...,
         conversions: _builtins.int = ...,
         pending_conversions: _builtins.int = ...,
@@ -220,7 +328,7 @@ class ProductOverview(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_to_carts", b"add_to_carts", "clicks", b"clicks", "commission", b"commission", "conversions", b"conversions", "ctr", b"ctr", "pending_conversions", b"pending_conversions", "purchases", b"purchases", "revenue", b"revenue", "unique_clicks", b"unique_clicks", "views", b"views"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_to_cart", b"add_to_cart", "clicks", b"clicks", "commission", b"commission", "conversions", b"conversions", "ctr", b"ctr", "pending_conversions", b"pending_conversions", "purchases", b"purchases", "revenue", b"revenue", "unique_clicks", b"unique_clicks", "views", b"views"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -264,16 +372,39 @@ Global___ProductSeriesPoint: _TypeAlias = ProductSeriesPoint  # noqa: Y015
 
 @_typing.final
 class Funnel(_message.Message):
-    """How far sessions came on their way to a purchase."""
+    """How far sessions came on their way to a purchase. A session belongs to the range
+    in which it began.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    RANGE_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    TIMEZONE_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    LAG_SECONDS_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    timezone: _builtins.str
+    """IANA name of the zone in which days are reckoned."""
+    lag_seconds: _builtins.float
+    """Seconds that counting is behind; 0 when nothing waits. Unset: not known."""
+    complete: _builtins.bool
+    """Everything accepted before `end`, or before now where that is earlier, is
+    counted. What comes late may still add to the range.
+    """
     @_builtins.property
-    def range(self) -> _figures_pb2.RangeFacts:
-        """The range, and how far it is counted. A session belongs to the range in which
-        it began.
+    def start(self) -> _timestamp_pb2.Timestamp:
+        """Begin of the range, rounded down to a quarter hour."""
+
+    @_builtins.property
+    def end(self) -> _timestamp_pb2.Timestamp:
+        """End of the range, rounded up to a quarter hour; not part of it."""
+
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Everything accepted before this instant is counted. Unset: not known at the
+        moment.
         """
 
     @_builtins.property
@@ -283,14 +414,21 @@ class Funnel(_message.Message):
     def __init__(
         self,
         *,
-        range: _figures_pb2.RangeFacts | None = ...,
+        start: _timestamp_pb2.Timestamp | None = ...,
+        end: _timestamp_pb2.Timestamp | None = ...,
+        timezone: _builtins.str = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        lag_seconds: _builtins.float | None = ...,
+        complete: _builtins.bool = ...,
         steps: _abc.Iterable[Global___FunnelStep] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["range", b"range"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_lag_seconds", b"_lag_seconds", "as_of", b"as_of", "end", b"end", "lag_seconds", b"lag_seconds", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["range", b"range", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lag_seconds", b"_lag_seconds", "as_of", b"as_of", "complete", b"complete", "end", b"end", "lag_seconds", b"lag_seconds", "start", b"start", "steps", b"steps", "timezone", b"timezone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__lag_seconds: _TypeAlias = _typing.Literal["lag_seconds"]  # noqa: Y015
+    _WhichOneofArgType__lag_seconds: _TypeAlias = _typing.Literal["_lag_seconds", b"_lag_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__lag_seconds) -> _WhichOneofReturnType__lag_seconds | None: ...
 
 Global___Funnel: _TypeAlias = Funnel  # noqa: Y015
 

@@ -170,7 +170,7 @@ class ProductFigures(_message.Message):
     PRODUCT_ID_FIELD_NUMBER: _builtins.int
     VIEWS_FIELD_NUMBER: _builtins.int
     CLICKS_FIELD_NUMBER: _builtins.int
-    ADD_TO_CARTS_FIELD_NUMBER: _builtins.int
+    ADD_TO_CART_FIELD_NUMBER: _builtins.int
     PURCHASES_FIELD_NUMBER: _builtins.int
     REVENUE_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
@@ -179,7 +179,7 @@ class ProductFigures(_message.Message):
     """Events of type `product_view`."""
     clicks: _builtins.int
     """Clicks on affiliate links to the product."""
-    add_to_carts: _builtins.int
+    add_to_cart: _builtins.int
     """Events of type `add_to_cart`."""
     purchases: _builtins.int
     """Events of type `purchase`."""
@@ -195,13 +195,13 @@ class ProductFigures(_message.Message):
         product_id: _builtins.str = ...,
         views: _builtins.int = ...,
         clicks: _builtins.int = ...,
-        add_to_carts: _builtins.int = ...,
+        add_to_cart: _builtins.int = ...,
         purchases: _builtins.int = ...,
         revenue: _abc.Iterable[Global___CurrencyAmount] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_to_carts", b"add_to_carts", "clicks", b"clicks", "product_id", b"product_id", "purchases", b"purchases", "revenue", b"revenue", "views", b"views"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_to_cart", b"add_to_cart", "clicks", b"clicks", "product_id", b"product_id", "purchases", b"purchases", "revenue", b"revenue", "views", b"views"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -244,63 +244,3 @@ class DimensionFigures(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DimensionFigures: _TypeAlias = DimensionFigures  # noqa: Y015
-
-@_typing.final
-class RangeFacts(_message.Message):
-    """Which range was read, and how far it is counted."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    START_FIELD_NUMBER: _builtins.int
-    END_FIELD_NUMBER: _builtins.int
-    TIMEZONE_FIELD_NUMBER: _builtins.int
-    INTERVAL_FIELD_NUMBER: _builtins.int
-    AS_OF_FIELD_NUMBER: _builtins.int
-    LAG_SECONDS_FIELD_NUMBER: _builtins.int
-    COMPLETE_FIELD_NUMBER: _builtins.int
-    timezone: _builtins.str
-    """IANA name of the zone in which days are reckoned."""
-    interval: _builtins.str
-    """Length of the intervals of the series: `hour`, `day`, `week` or `month`.
-    Empty where there is no series.
-    """
-    lag_seconds: _builtins.float
-    """Seconds that counting is behind; 0 when nothing waits. Unset: not known."""
-    complete: _builtins.bool
-    """Everything accepted before `end`, or before now where that is earlier, is
-    counted. What comes late may still add to the range.
-    """
-    @_builtins.property
-    def start(self) -> _timestamp_pb2.Timestamp:
-        """Begin of the range, rounded down to a quarter hour."""
-
-    @_builtins.property
-    def end(self) -> _timestamp_pb2.Timestamp:
-        """End of the range, rounded up to a quarter hour; not part of it."""
-
-    @_builtins.property
-    def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Everything accepted before this instant is counted. Unset: not known at the
-        moment.
-        """
-
-    def __init__(
-        self,
-        *,
-        start: _timestamp_pb2.Timestamp | None = ...,
-        end: _timestamp_pb2.Timestamp | None = ...,
-        timezone: _builtins.str = ...,
-        interval: _builtins.str = ...,
-        as_of: _timestamp_pb2.Timestamp | None = ...,
-        lag_seconds: _builtins.float | None = ...,
-        complete: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_lag_seconds", b"_lag_seconds", "as_of", b"as_of", "end", b"end", "lag_seconds", b"lag_seconds", "start", b"start"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lag_seconds", b"_lag_seconds", "as_of", b"as_of", "complete", b"complete", "end", b"end", "interval", b"interval", "lag_seconds", b"lag_seconds", "start", b"start", "timezone", b"timezone"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__lag_seconds: _TypeAlias = _typing.Literal["lag_seconds"]  # noqa: Y015
-    _WhichOneofArgType__lag_seconds: _TypeAlias = _typing.Literal["_lag_seconds", b"_lag_seconds"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__lag_seconds) -> _WhichOneofReturnType__lag_seconds | None: ...
-
-Global___RangeFacts: _TypeAlias = RangeFacts  # noqa: Y015

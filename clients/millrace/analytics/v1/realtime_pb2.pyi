@@ -113,7 +113,7 @@ class LiveFigures(_message.Message):
     PAGE_VIEWS_FIELD_NUMBER: _builtins.int
     PRODUCT_VIEWS_FIELD_NUMBER: _builtins.int
     CLICK_EVENTS_FIELD_NUMBER: _builtins.int
-    ADD_TO_CARTS_FIELD_NUMBER: _builtins.int
+    ADD_TO_CART_FIELD_NUMBER: _builtins.int
     PURCHASES_FIELD_NUMBER: _builtins.int
     SEARCHES_FIELD_NUMBER: _builtins.int
     BOT_EVENTS_FIELD_NUMBER: _builtins.int
@@ -126,7 +126,7 @@ class LiveFigures(_message.Message):
     """Events of type `product_view`."""
     click_events: _builtins.int
     """Events of type `click`."""
-    add_to_carts: _builtins.int
+    add_to_cart: _builtins.int
     """Events of type `add_to_cart`."""
     purchases: _builtins.int
     """Events of type `purchase`."""
@@ -146,7 +146,7 @@ class LiveFigures(_message.Message):
         page_views: _builtins.int = ...,
         product_views: _builtins.int = ...,
         click_events: _builtins.int = ...,
-        add_to_carts: _builtins.int = ...,
+        add_to_cart: _builtins.int = ...,
         purchases: _builtins.int = ...,
         searches: _builtins.int = ...,
         bot_events: _builtins.int = ...,
@@ -156,7 +156,7 @@ class LiveFigures(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_to_carts", b"add_to_carts", "bot_clicks", b"bot_clicks", "bot_events", b"bot_events", "click_events", b"click_events", "clicks", b"clicks", "page_views", b"page_views", "product_views", b"product_views", "purchases", b"purchases", "searches", b"searches", "unique_clicks", b"unique_clicks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["add_to_cart", b"add_to_cart", "bot_clicks", b"bot_clicks", "bot_events", b"bot_events", "click_events", b"click_events", "clicks", b"clicks", "page_views", b"page_views", "product_views", b"product_views", "purchases", b"purchases", "searches", b"searches", "unique_clicks", b"unique_clicks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

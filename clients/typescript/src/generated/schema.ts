@@ -1090,8 +1090,29 @@ export interface components {
         };
         /** @description What happened in the shop within a range. */
         Dashboard: {
-            /** @description The range, and how far it is counted. */
-            range?: components["schemas"]["RangeFacts"];
+            /**
+             * Format: date-time
+             * @description Begin of the range, rounded down to a quarter hour.
+             */
+            start?: string;
+            /**
+             * Format: date-time
+             * @description End of the range, rounded up to a quarter hour; not part of it.
+             */
+            end?: string;
+            /** @description IANA name of the zone in which days are reckoned. */
+            timezone: string;
+            /** @description Length of the intervals of the series: `hour`, `day`, `week` or `month`. */
+            interval: string;
+            /**
+             * Format: date-time
+             * @description Everything accepted before this instant is counted. Unset: not known at the moment.
+             */
+            asOf?: string;
+            /** @description Seconds that counting is behind; 0 when nothing waits. Unset: not known. */
+            lagSeconds?: number | ("NaN" | "Infinity" | "-Infinity");
+            /** @description Everything accepted before `end`, or before now where that is earlier, is counted. What comes late may still add to the range. */
+            complete: boolean;
             /** @description The whole range. */
             overview?: components["schemas"]["Overview"];
             /** @description The period of equal length before the range. */
@@ -1160,7 +1181,11 @@ export interface components {
             userId?: string | null;
             /** @description Everything of this session, 1-128 characters. */
             sessionId?: string | null;
-        } | unknown | unknown;
+        } & ({
+            userId: unknown;
+        } | {
+            sessionId: unknown;
+        });
         /** @description Says which job erases. */
         EraseVisitorResponse: {
             /** @description UUIDv7. The jobs' service tells its state. */
@@ -1172,7 +1197,7 @@ export interface components {
             eventId: string;
             /** @description The id that the client gave, where it is no UUIDv7. Unset: none. */
             clientId?: string;
-            /** @description `page_view`, `product_view`, `click`, `add_to_cart`, `purchase` or `search`. */
+            /** @description `page_view`, `product_view`, `click`, `addToCart`, `purchase` or `search`. */
             type: string;
             /** @description The visit. */
             sessionId: string;
@@ -1237,11 +1262,30 @@ export interface components {
             /** @description What it must be. */
             message: string;
         };
-        /** @description How far sessions came on their way to a purchase. */
+        /** @description How far sessions came on their way to a purchase. A session belongs to the range in which it began. */
         Funnel: {
-            /** @description The range, and how far it is counted. A session belongs to the range in which it began. */
-            range?: components["schemas"]["RangeFacts"];
-            /** @description `product_view`, `add_to_cart` and `purchase`, in this order. */
+            /**
+             * Format: date-time
+             * @description Begin of the range, rounded down to a quarter hour.
+             */
+            start?: string;
+            /**
+             * Format: date-time
+             * @description End of the range, rounded up to a quarter hour; not part of it.
+             */
+            end?: string;
+            /** @description IANA name of the zone in which days are reckoned. */
+            timezone: string;
+            /**
+             * Format: date-time
+             * @description Everything accepted before this instant is counted. Unset: not known at the moment.
+             */
+            asOf?: string;
+            /** @description Seconds that counting is behind; 0 when nothing waits. Unset: not known. */
+            lagSeconds?: number | ("NaN" | "Infinity" | "-Infinity");
+            /** @description Everything accepted before `end`, or before now where that is earlier, is counted. What comes late may still add to the range. */
+            complete: boolean;
+            /** @description `product_view`, `addToCart` and `purchase`, in this order. */
             steps: components["schemas"]["FunnelStep"][];
         };
         /** @description A step on the way to a purchase. */
@@ -1579,9 +1623,9 @@ export interface components {
             clickEvents: string;
             /**
              * Format: int64
-             * @description Events of type `add_to_cart`.
+             * @description Events of type `addToCart`.
              */
-            addToCarts: string;
+            addToCart: string;
             /**
              * Format: int64
              * @description Events of type `purchase`.
@@ -1911,9 +1955,9 @@ export interface components {
             clicks: string;
             /**
              * Format: int64
-             * @description Events of type `add_to_cart`.
+             * @description Events of type `addToCart`.
              */
-            addToCarts: string;
+            addToCart: string;
             /**
              * Format: int64
              * @description Events of type `purchase`.
@@ -1973,7 +2017,7 @@ export interface components {
              */
             version?: number | string | null;
         };
-        /** @description What a period came to for one product. Figures are of people. */
+        /** @description What an interval came to for one product. Figures are of people. */
         ProductOverview: {
             /**
              * Format: int64
@@ -1992,9 +2036,9 @@ export interface components {
             uniqueClicks: string;
             /**
              * Format: int64
-             * @description Events of type `add_to_cart`.
+             * @description Events of type `addToCart`.
              */
-            addToCarts: string;
+            addToCart: string;
             /**
              * Format: int64
              * @description Events of type `purchase`.
@@ -2032,14 +2076,74 @@ export interface components {
             /** @description Its figures. */
             figures?: components["schemas"]["ProductOverview"];
         };
-        /** @description What happened to one product within a range. */
+        /** @description What happened to one product within a range. Figures are of people. */
         ProductStatistics: {
-            /** @description The range, and how far it is counted. */
-            range?: components["schemas"]["RangeFacts"];
+            /**
+             * Format: date-time
+             * @description Begin of the range, rounded down to a quarter hour.
+             */
+            start?: string;
+            /**
+             * Format: date-time
+             * @description End of the range, rounded up to a quarter hour; not part of it.
+             */
+            end?: string;
+            /** @description IANA name of the zone in which days are reckoned. */
+            timezone: string;
+            /** @description Length of the intervals of the series: `hour`, `day`, `week` or `month`. */
+            interval: string;
+            /**
+             * Format: date-time
+             * @description Everything accepted before this instant is counted. Unset: not known at the moment.
+             */
+            asOf?: string;
+            /** @description Seconds that counting is behind; 0 when nothing waits. Unset: not known. */
+            lagSeconds?: number | ("NaN" | "Infinity" | "-Infinity");
+            /** @description Everything accepted before `end`, or before now where that is earlier, is counted. What comes late may still add to the range. */
+            complete: boolean;
             /** @description The product asked for; it may be unknown to the catalogue. */
             productId: string;
-            /** @description The whole range. */
-            overview?: components["schemas"]["ProductOverview"];
+            /**
+             * Format: int64
+             * @description Events of type `product_view`.
+             */
+            views: string;
+            /**
+             * Format: int64
+             * @description Clicks on affiliate links to the product.
+             */
+            clicks: string;
+            /**
+             * Format: int64
+             * @description Of these clicks, those of a visitor's first on a link within 24 hours.
+             */
+            uniqueClicks: string;
+            /**
+             * Format: int64
+             * @description Events of type `addToCart`.
+             */
+            addToCart: string;
+            /**
+             * Format: int64
+             * @description Events of type `purchase`.
+             */
+            purchases: string;
+            /**
+             * Format: int64
+             * @description Conversions that are CONFIRMED or PAID.
+             */
+            conversions: string;
+            /**
+             * Format: int64
+             * @description Conversions that are PENDING.
+             */
+            pendingConversions: string;
+            /** @description Percent: `clicks` / `views` * 100. 0 without views; more than 100 when people came by links without seeing the product here. */
+            ctr: number | ("NaN" | "Infinity" | "-Infinity");
+            /** @description What the conversions sold for, by currency. Empty without any. */
+            revenue: components["schemas"]["CurrencyAmount"][];
+            /** @description What partners get for them, by currency. Empty without any. */
+            commission: components["schemas"]["CurrencyAmount"][];
             /** @description The range by interval, oldest first and without gaps. */
             series: components["schemas"]["ProductSeriesPoint"][];
         };
@@ -2227,32 +2331,6 @@ export interface components {
             p95: number | ("NaN" | "Infinity" | "-Infinity");
             /** @description 99 in 100 took no longer. */
             p99: number | ("NaN" | "Infinity" | "-Infinity");
-        };
-        /** @description Which range was read, and how far it is counted. */
-        RangeFacts: {
-            /**
-             * Format: date-time
-             * @description Begin of the range, rounded down to a quarter hour.
-             */
-            start?: string;
-            /**
-             * Format: date-time
-             * @description End of the range, rounded up to a quarter hour; not part of it.
-             */
-            end?: string;
-            /** @description IANA name of the zone in which days are reckoned. */
-            timezone: string;
-            /** @description Length of the intervals of the series: `hour`, `day`, `week` or `month`. Empty where there is no series. */
-            interval: string;
-            /**
-             * Format: date-time
-             * @description Everything accepted before this instant is counted. Unset: not known at the moment.
-             */
-            asOf?: string;
-            /** @description Seconds that counting is behind; 0 when nothing waits. Unset: not known. */
-            lagSeconds?: number | ("NaN" | "Infinity" | "-Infinity");
-            /** @description Everything accepted before `end`, or before now where that is earlier, is counted. What comes late may still add to the range. */
-            complete: boolean;
         };
         /** @description What happens at this moment, counted as it is accepted. A live view: a client's repeated event counts once for 24 hours, and what waited out an outage of Redis is missing until it is counted again from the rows. */
         Realtime: {
@@ -2748,7 +2826,6 @@ export type ProgramPrecedence = components['schemas']['ProgramPrecedence'];
 export type Queue = components['schemas']['Queue'];
 export type QueueDepth = components['schemas']['QueueDepth'];
 export type QueuePercentiles = components['schemas']['QueuePercentiles'];
-export type RangeFacts = components['schemas']['RangeFacts'];
 export type Realtime = components['schemas']['Realtime'];
 export type ReinstatePartnerBody = components['schemas']['ReinstatePartnerBody'];
 export type RejectPartnerBody = components['schemas']['RejectPartnerBody'];
@@ -3656,7 +3733,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What happened to one product within a range. */
+            /** @description What happened to one product within a range. Figures are of people. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3837,7 +3914,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description How far sessions came on their way to a purchase. */
+            /** @description How far sessions came on their way to a purchase. A session belongs to the range in which it began. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -3967,7 +4044,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: {
+        requestBody: {
             content: {
                 "application/json": components["schemas"]["EraseVisitorRequest"];
             };
