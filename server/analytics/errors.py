@@ -52,6 +52,11 @@ class StreamOverloaded(Unavailable):
 
 def refused_range(bad: BadRange) -> InvalidArgument:
     """A request whose range cannot be read."""
+    return refused_field(bad.field, bad.message)
+
+
+def refused_field(field: str, message: str) -> InvalidArgument:
+    """A request with one wrong field, by its name in the protos."""
     return InvalidArgument(
-        f"{bad.field}: {bad.message}", reason="INVALID_FIELD", fields=[FieldViolation(bad.field, bad.message)]
+        f"{field}: {message}", reason="INVALID_FIELD", fields=[FieldViolation(field, message)]
     )

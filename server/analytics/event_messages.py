@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf import json_format
-from google.protobuf.struct_pb2 import Struct, Value
+from google.protobuf.timestamp_pb2 import Timestamp
 
-from millrace.analytics.v1 import event_pb2
+from millrace.analytics.v1 import analytics_service_pb2, event_pb2
 from millrace.analytics.v1.dead_letter_pb2 import DeadLetter as DeadLetterMessage
 from millrace.streams.event_input import Origin
+from server.analytics.errors import refused_field
 from server.analytics.event_lookup import EventFacts, FoundEvent
 from server.analytics.messages import instant
 from server.analytics.stored_events import DeadLetter
 from server.analytics.tracking import Verdict
+from server.rpc.structs import struct_object
 
 
 def location_message(found: FoundEvent) -> event_pb2.EventLocation:
@@ -65,10 +66,20 @@ def read_tracked(event: event_pb2.TrackedEvent) -> dict[str, Any]:
     }
     item: dict[str, Any] = {name: text for name, text in texts.items() if text}
     if event.HasField("metadata"):
-        item["metadata"] = _struct_object(event.metadata)
+        item["metadata"] = struct_object(event.metadata, finite=False)
     if event.HasField("timestamp"):
-        item["timestamp"] = event.timestamp.ToDatetime(UTC)
+        item["timestamp"] = _instant(event.timestamp)
     return item
+
+
+def read_sent_at(request: analytics_service_pb2.TrackEventsRequest) -> int | None:
+    """The sender's clock in Unix milliseconds, None when unset; raises InvalidArgument for no instant."""
+    if not request.HasField("sent_at"):
+        return None
+    sent_at = _instant(request.sent_at)
+    if isinstance(sent_at, str):
+        raise refused_field("sent_at", "must be an instant between the years 1 and 9999")
+    return request.sent_at.ToMilliseconds()
 
 
 def read_origin(event: event_pb2.TrackedEvent) -> Origin:
@@ -99,27 +110,9 @@ def _event(event: EventFacts) -> event_pb2.Event:
     return message
 
 
-def _struct_object(struct: Struct) -> dict[str, Any]:
-    return {name: _json_value(value) for name, value in struct.fields.items()}
-
-
-def _json_value(value: Value) -> Any:
-    match value.WhichOneof("kind"):
-        case "number_value":
-            return _json_number(value.number_value)
-        case "struct_value":
-            return _struct_object(value.struct_value)
-        case "list_value":
-            return [_json_value(item) for item in value.list_value.values]
-        case "string_value":
-            return value.string_value
-        case "bool_value":
-            return value.bool_value
-        case _:
-            return None
-
-
-def _json_number(number: float) -> int | float:
-    # Beyond it a double has lost the digits that an integer would claim to have.
-    is_whole = math.isfinite(number) and number.is_integer() and abs(number) <= 2**53
-    return int(number) if is_whole else number
+def _instant(timestamp: Timestamp) -> datetime | str:
+    """The instant; for one that is none a text, which the rules for events refuse by its field's name."""
+    try:
+        return timestamp.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        return "out of range"

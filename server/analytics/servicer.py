@@ -110,7 +110,7 @@ class AnalyticsServicer(AnalyticsServiceServicer):
         tracked = await self._tracking.track(
             [event_messages.read_tracked(event) for event in request.events],
             [event_messages.read_origin(event) for event in request.events],
-            sent_at_ms=request.sent_at.ToMilliseconds() if request.HasField("sent_at") else None,
+            sent_at_ms=event_messages.read_sent_at(request),
         )
         accepted = sum(verdict.outcome is Outcome.ACCEPTED for verdict in tracked.verdicts)
         return rpc.TrackEventsResponse(

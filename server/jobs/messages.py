@@ -1,6 +1,5 @@
 """Jobs and queues as the contract shows them, and payloads as they are sent to us."""
 
-import math
 import sys
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,6 +15,7 @@ from millrace.jobs.v1.queue_pb2 import Queue, QueueDepth, QueuePercentiles
 from server.jobs.errors import refused_field
 from server.jobs.figures import QueueFigures, Spread
 from server.jobs.models import Job
+from server.rpc.structs import NotFinite, struct_object
 
 
 def outline_message(job: Job) -> JobMessage:
@@ -88,30 +88,10 @@ def _showable(value: Any) -> Any:
 
 def read_payload(payload: Struct) -> dict[str, Any]:
     """The JSON object, whole numbers as such; raises InvalidArgument for numbers that JSON cannot hold."""
-    return {name: _read_value(value) for name, value in payload.fields.items()}
-
-
-def _read_value(value: Value) -> Any:
-    match value.WhichOneof("kind"):
-        case "number_value":
-            return _read_number(value.number_value)
-        case "struct_value":
-            return read_payload(value.struct_value)
-        case "list_value":
-            return [_read_value(item) for item in value.list_value.values]
-        case "string_value":
-            return value.string_value
-        case "bool_value":
-            return value.bool_value
-        case _:
-            return None
-
-
-def _read_number(number: float) -> int | float:
-    if not math.isfinite(number):
-        raise refused_field("payload", "must not contain NaN or infinite numbers")
-    # Beyond it a double has lost the digits that an integer would claim to have.
-    return int(number) if number.is_integer() and abs(number) <= 2**53 else number
+    try:
+        return struct_object(payload)
+    except NotFinite as error:
+        raise refused_field("payload", "must not contain NaN or infinite numbers") from error
 
 
 def _progress(job: Job) -> JobProgress | None:

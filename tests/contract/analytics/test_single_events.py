@@ -64,6 +64,27 @@ async def locate(analysts: Analysts, event_id: str) -> EventLocation:
     return answer
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Timestamp(nanos=10**9),
+        Timestamp(nanos=-1),
+        Timestamp(seconds=253_402_300_800),
+        Timestamp(seconds=-(2**63)),
+    ],
+    ids=["too many nanos", "negative nanos", "after the year 9999", "before all years"],
+)
+async def test_an_instant_that_is_none_costs_its_event_alone(analysts: Analysts, wrong: Timestamp) -> None:
+    """The others are taken; as the batch's own clock it is the whole request's mistake, by name."""
+    answer = await track(analysts, tracked(timestamp=wrong), tracked())
+    first, second = answer.results
+    assert (first.outcome, first.field, first.reason) == (REJECTED, "timestamp", "not_a_time")
+    assert second.outcome == ACCEPTED
+    with pytest.raises(InvalidArgument) as refused:
+        await analysts.call(rpc.TrackEventsRequest(events=[tracked()], sent_at=wrong))
+    assert [violation.field for violation in refused.value.fields] == ["sent_at"]
+
+
 async def test_events_of_services_go_into_the_stream(analysts: Analysts) -> None:
     """With what the sender says of them, under the id that the answer names."""
     metadata = Struct()
