@@ -23,6 +23,7 @@ class EventRecorder:
         self._writer = writer
         self._spool = spool
         self._metrics = metrics
+        self._is_refused = False
 
     async def record(self, batch: EventBatch) -> int:
         """Return how many of the events were known already, once all the others are durable.
@@ -42,11 +43,14 @@ class EventRecorder:
 
     async def _write(self, write: ShardWrite) -> int:
         try:
-            return await self._writer.write(write)
+            duplicates = await self._writer.write(write)
         except RedisReplyError as error:
-            log.warning("events_refused_by_redis", error=str(error))
+            self._tell_refusal(error)
         except RedisFailure:
             pass  # an outage has metrics of its own
+        else:
+            self._is_refused = False
+            return duplicates
         try:
             # It may be in Redis as well, when only the answer was late: the ids make that harmless.
             await self._spool.append(write.replay())
@@ -55,3 +59,9 @@ class EventRecorder:
             raise nowhere_to_keep() from error
         self._metrics.events_spooled += len(write.events)
         return 0
+
+    def _tell_refusal(self, error: RedisReplyError) -> None:
+        """Log it once until Redis takes events again: a full one refuses thousands of requests a second."""
+        if not self._is_refused:
+            self._is_refused = True
+            log.warning("events_refused_by_redis", error=str(error))

@@ -31,7 +31,8 @@ def all_rejected(rejected: Sequence[Rejection]) -> NothingAccepted:
     """For a body without a single good event; the first is also in the detail."""
     index, field, reason = rejected[0]
     others = f" (and {len(rejected) - 1} more, see rejected)" if len(rejected) > 1 else ""
-    return NothingAccepted(f"events[{index}].{field}: {reason}{others}", rejected)
+    what = f"events[{index}].{field}" if field else f"events[{index}]"
+    return NothingAccepted(f"{what}: {reason}{others}", rejected)
 
 
 def malformed(error: MalformedBody) -> NothingAccepted:

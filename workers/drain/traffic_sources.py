@@ -25,6 +25,8 @@ MAX_SOURCE_CHARACTERS: Final = 64
 # Seldom more than a shop has pages on one day; addresses are up to 2 KiB, and those above this go uncached.
 _CACHED: Final = 8_192
 _CACHED_CHARACTERS: Final = 300
+# The longest name that DNS has. Every domain above a host is looked up, which strangers could make thousands.
+_LONGEST_HOST: Final = 253
 
 
 class TrafficSources:
@@ -71,13 +73,14 @@ def campaign_source(url: str) -> str | None:
 
 
 def host_of(url: str) -> str:
-    """The host in an address, bare (see `bare_host`); empty where there is none."""
+    """The host in an address, bare (see `bare_host`); empty where there is none, or one that is too long."""
     scheme, found, rest = url.partition("://")
     if not found or not scheme:
         return ""
     for end in "/?#":
         rest = rest.partition(end)[0]
-    return bare_host(rest.rpartition("@")[2])
+    host = bare_host(rest.rpartition("@")[2])
+    return host if len(host) <= _LONGEST_HOST else ""
 
 
 def bare_host(host: str) -> str:

@@ -77,7 +77,7 @@ _Piece: TypeAlias = tuple[
 
 _pack_piece: Final = msgspec.msgpack.Encoder().encode
 _decode_body: Final = msgspec.msgpack.Decoder(
-    tuple[Id, Annotated[list[_Piece], msgspec.Meta(min_length=1)]]
+    tuple[Id, Annotated[list[_Piece], msgspec.Meta(min_length=1, max_length=MAX_PIECES)]]
 ).decode
 
 

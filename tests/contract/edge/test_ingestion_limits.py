@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from millrace.streams.keys import GROUP, StreamKeys
 from millrace.streams.redis_pipe import PipeliningRedis
@@ -136,6 +137,20 @@ async def test_without_redis_events_go_to_disk(
         async with await PipeliningRedis.open(own_valkey.url, timeout=5.0) as redis, asyncio.timeout(10):
             while len(await stored_events(redis, StreamKeys())) < 6:
                 await asyncio.sleep(0.05)
+
+
+async def test_a_full_redis_is_told_of_once(own_valkey: OwnValkey, link_server: LinkServer) -> None:
+    """Its events go to disk, and it refuses more of them than a log should hold lines; then again anew."""
+    async with running_edge(own_valkey.url, link_server.port) as subject:
+        for told in (1, 2):
+            own_valkey.command("CONFIG", "SET", "maxmemory", "1")
+            with capture_logs() as lines:
+                answers = [await send(subject, event()) for _ in range(3)]
+            assert [answer.status for answer in answers] == [202] * 3
+            assert await subject.metric("millrace_edge_events_spooled_total") == 3 * told
+            assert [line["event"] for line in lines].count("events_refused_by_redis") == 1
+            own_valkey.command("CONFIG", "SET", "maxmemory", "0")
+            assert (await send(subject, event())).status == 202
 
 
 @pytest.mark.parametrize("target", BOTH_WAYS)

@@ -180,6 +180,13 @@ async def test_every_bad_event_of_a_batch_is_named(subject: Edge, redis: Pipelin
     await assert_nothing_happened(subject, redis)
 
 
+async def test_an_event_that_is_no_object(subject: Edge, redis: PipeliningRedis) -> None:
+    """It has no field to name: the detail names its place alone."""
+    answer = await send(subject, [[event()]])
+    assert (answer.status, answer.document["detail"]) == (400, "events[0]: wrong_type")
+    await assert_nothing_happened(subject, redis)
+
+
 async def test_refusals_are_counted_by_reason(subject: Edge) -> None:
     """Bad events by the rule, malformed bodies as such."""
     reason = (await send(subject, event(type="x"))).document["rejected"][0]["reason"]

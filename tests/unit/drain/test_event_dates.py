@@ -45,6 +45,8 @@ def record(id_ms: int, received_ms: int, occurred_ms: int) -> bytes:
         (1, 1, 1, None),
         (-40, -40, -71, None),
         (0, 0, -32, OLD),
+        (-31, 0, 0, None),
+        (-32, 0, 0, OLD),
         (-41, 0, 0, OLD),
         (0, -41, 0, OLD),
         (2, 0, 0, FUTURE),
@@ -53,7 +55,7 @@ def record(id_ms: int, received_ms: int, occurred_ms: int) -> bytes:
     ],
 )
 def test_dates(id_days: int, received_days: int, occurred_days: int, reason: DeathReason | None) -> None:
-    """Id and receipt lie between retention and a day ahead, the event at most 31 days before its id."""
+    """Id and receipt lie between retention and a day ahead, the event at most 31 days from its id."""
     times = [NOW_MS + days * DAY_MS for days in (id_days, received_days, occurred_days)]
     batch = decode_entries(EventKind(retention_days=40), "s", [(b"1-0", [b"r", record(*times)])], NOW_MS)
     assert [letter.reason for letter in batch.dead_letters] == ([reason] if reason else [])

@@ -64,3 +64,11 @@ def test_addresses_too_long_to_remember() -> None:
     """The longest addresses are judged like all others."""
     url = f"{SHOP}?q={'x' * 2_000}&utm_source=Late"
     assert [SOURCES.source_of(url, None) for _ in range(2)] == ["late", "late"]
+
+
+def test_a_host_longer_than_any_has_no_class() -> None:
+    """Else each of its thousand labels would be looked up, and the drain would do little else."""
+    longest = "a." * 124 + "ab.co"
+    assert len(longest) == 253
+    assert SOURCES.source_of(SHOP, f"https://{longest}/") == "referral"
+    assert SOURCES.source_of(SHOP, f"https://a{longest}/") == "direct"
