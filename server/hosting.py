@@ -85,6 +85,7 @@ def all_services(
         "analytics": HostedService(
             analytics_service_pb2.DESCRIPTOR.services_by_name["AnalyticsService"],
             partial(analytics_service_pb2_grpc.add_AnalyticsServiceServicer_to_server, analytics),
+            warm_up=analytics.warm_up,
         ),
         "catalog": HostedService(
             catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
@@ -145,6 +146,8 @@ async def hosted(settings: Settings, *, metrics: RpcMetrics | None = None) -> As
         figures = metrics or RpcMetrics()
         watching = asyncio.create_task(figures.watch_loop(), name="loop lag")
         stack.callback(watching.cancel)
+        warming = asyncio.create_task(_warm_up(chosen), name="warm up")
+        stack.callback(warming.cancel)
         interceptor = RpcInterceptor(
             guard=Guard(read_access(descriptors), services.verifier),
             rules=services.rules,
@@ -159,6 +162,16 @@ async def hosted(settings: Settings, *, metrics: RpcMetrics | None = None) -> As
             tls=_tls_files(settings),
         )
         yield await stack.enter_async_context(host)
+
+
+async def _warm_up(services: Sequence[HostedService]) -> None:
+    """Beside the start, which does not wait for it; a failure costs the first caller some time only."""
+    for service in services:
+        if service.warm_up is not None:
+            try:
+                await service.warm_up()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it does not keep us from serving
+                log.warning("not_warmed_up", service=service.descriptor.full_name, error=type(error).__name__)
 
 
 async def serve(settings: Settings) -> None:

@@ -37,25 +37,30 @@ OVER_HOURS: Final = 2
 PATIENCE = "2s"
 
 _NOW: Final = "SELECT clock_timestamp()"
+# Weeks begin on Mondays; one of them does as well for hours and days.
+_A_MONDAY: Final = EPOCH + datetime.timedelta(days=4)
 
 _MARKED: Final = f"""
     EXISTS (SELECT FROM {SPAN_CLOSINGS} WHERE span_minutes = {DAY_MINUTES} AND bucket_start = day)
 """
-# Every event and every click adds to one of these two.
-_COUNTED: Final = " OR ".join(
-    f"EXISTS (SELECT FROM {table.name} WHERE span_minutes = {QUARTER_MINUTES}"
-    " AND bucket_start >= day AND bucket_start < day + interval '24 hours')"
+# Every event and every click adds to one of these two. A day of which an erasure or a rebuild left nothing
+# still has the sums of before.
+_COUNTED: Final = " UNION ALL ".join(
+    f"(SELECT min(bucket_start) AS first, max(bucket_start) AS last FROM {table.name}"  # noqa: S608
+    f" WHERE span_minutes = {span})"
     for table in (TYPE_ROLLUPS, CLICK_ROLLUPS)
+    for span in (QUARTER_MINUTES, DAY_MINUTES)
 )
 _DUE_DAYS: Final = f"""
-    SELECT day FROM generate_series($1::timestamptz, $2::timestamptz, interval '24 hours') AS day
-    WHERE NOT {_MARKED} AND ({_COUNTED})
+    SELECT day
+    FROM (SELECT min(first) AS first, max(last) AS last FROM ({_COUNTED}) AS tables) AS counted,
+        generate_series(
+            greatest($1::timestamptz, date_trunc('day', first, 'UTC')), least($2::timestamptz, last),
+            interval '24 hours'
+        ) AS day
+    WHERE first IS NOT NULL AND NOT {_MARKED}
     ORDER BY day
 """  # noqa: S608 - constants of ours
-_FIRST_COUNTED: Final = " UNION ALL ".join(
-    f"SELECT min(bucket_start) AS first FROM {table.name} WHERE span_minutes = {QUARTER_MINUTES}"  # noqa: S608
-    for table in (TYPE_ROLLUPS, CLICK_ROLLUPS)
-)
 _DUE_WEEKS: Final = f"""
     SELECT DISTINCT date_trunc('week', bucket_start, 'UTC') AS week FROM {SPAN_CLOSINGS}
     WHERE span_minutes = {DAY_MINUTES} AND bucket_start < $1
@@ -73,9 +78,10 @@ async def close_days(
 ) -> int:
     """Close what is due of these days, both included and counted from 1970, and then every week that is due.
 
-    Days that have no counts, are closed already or are not over by two hours are left as they are, and so is
-    one that others write into all the time. Each takes a transaction of its own, so `connection` is a bare
-    asyncpg one outside any transaction. Says how many days were closed.
+    Days before the first that has counts and after the last, days that are closed already or are not over by
+    two hours are left as they are, and so is one that others write into all the time. One without counts
+    among the others is closed too. Each takes a transaction of its own, so `connection` is a bare asyncpg one
+    outside any transaction. Says how many days were closed.
     """
     days = await days_due(connection, first_day, last_day)
     closed = 0
@@ -92,12 +98,7 @@ async def days_due(connection: Any, first_day: int | None = None, last_day: int 
     """The days to be closed, oldest first; of all there are unless limits are given."""
     last = await _last_over(connection)
     last = last if last_day is None else min(last, last_day)
-    if first_day is None:
-        counted = [row[0] for row in await connection.fetch(_FIRST_COUNTED) if row[0] is not None]
-        if not counted:
-            return []
-        first_day = day_of(min(counted))
-    rows = await connection.fetch(_DUE_DAYS, start_of(first_day), start_of(last))
+    rows = await connection.fetch(_DUE_DAYS, start_of(first_day or 0), start_of(last))
     return [day_of(row[0]) for row in rows]
 
 
@@ -228,12 +229,11 @@ def lg_k_of(table: RollupTable) -> int:
 
 
 def floor_to(instant: datetime.datetime, minutes: int) -> datetime.datetime:
-    """Where the hour or day begins that holds the instant."""
+    """Where the hour, day or ISO week begins that holds the instant."""
     width = datetime.timedelta(minutes=minutes)
-    return instant - (instant - EPOCH) % width
+    return instant - (instant - _A_MONDAY) % width
 
 
 def span_start(span: str) -> str:
     """SQL for the start of the span that holds a row's `bucket_start`; `span` is SQL for its minutes."""
-    # Weeks begin on Mondays; the first one after 1970 does as well for hours and days.
-    return f"date_bin({span}::int2 * interval '1 minute', bucket_start, timestamptz '1970-01-05 00:00+00')"
+    return f"date_bin({span}::int2 * interval '1 minute', bucket_start, timestamptz '{_A_MONDAY}')"

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from server.analytics.asking import Question, Questions, RangeAsked
-from server.analytics.audiences import (
-    Audiences,
-    MergedSketches,
-    Row,
-    Version,
-    count_audiences,
-)
+from server.analytics.audiences import MergedSketches, Row, Version, count_audiences
 from server.analytics.dimensions import read_dimension
 from server.analytics.event_columns import (
     CLICK_ROLLUPS,
@@ -24,18 +18,10 @@ from server.analytics.event_columns import (
     VISITOR_ROLLUPS,
     RollupTable,
 )
-from server.analytics.figures import (
-    Audience,
-    Counts,
-    Dimension,
-    Overview,
-    TopProduct,
-    total_conversions,
-    total_counts,
-)
+from server.analytics.figures import Audience, Counts, Dimension, Overview, TopProduct
 from server.analytics.ranges import Period
 from server.analytics.repository import Rollups, reading
-from server.analytics.spans import Closings, Part, rows_in
+from server.analytics.spans import Closings, Part
 from server.analytics.top_products import TopProducts
 from server.db.engine import Sessions
 
@@ -63,13 +49,16 @@ class DashboardService:
         self._questions = questions
         self._merged = MergedSketches()
         self._leading = TopProducts()
-        self._merged_dimensions = MergedSketches()
+
+    async def warm_up(self) -> None:
+        """Ask once for nobody, so that connections and statements are ready for the first caller."""
+        await self.read(RangeAsked())
 
     async def read(self, asked: RangeAsked) -> Dashboard:
         """The dashboard of a range; raises InvalidArgument."""
         question = await self._questions.read(asked)
-        # Products are a quarter of all work, and PostgreSQL's alone: on a connection of their own they cost
-        # no time beside the sketches.
+        # Products are PostgreSQL's work alone: on a connection of their own they cost no time beside the
+        # sketches.
         async with asyncio.TaskGroup() as both:
             products = both.create_task(self._top_products(question))
             rest = both.create_task(self._without_products(question))
@@ -92,12 +81,14 @@ class DashboardService:
         async with reading(self._sessions) as rollups:
             closings = await rollups.closings(before.start, whole.end)
             figures = _Figures(rollups, closings, self._merged)
-            previous = await figures.of_period(before)
-            points, overview = await figures.of_intervals(intervals, whole)
+            overview, previous, *points = await figures.of_periods([whole, before, *intervals])
             sources, devices, countries = [
-                await read_dimension(rollups, closings, table, whole, self._merged_dimensions)
+                await read_dimension(rollups, closings, table, whole)
                 for table in (SOURCE_ROLLUPS, DEVICE_ROLLUPS, COUNTRY_ROLLUPS)
             ]
+        # Bots are told of the whole range only.
+        for point in points:
+            point.counts.bot_events = 0
         series = list(zip(intervals, points, strict=True))
         return Dashboard(question, overview, before, previous, (), sources, devices, countries, series)
 
@@ -110,58 +101,57 @@ class _Figures:
         self._closings = closings
         self._merged = merged
 
-    async def of_period(self, period: Period) -> Overview:
-        """One period as a whole."""
-        _, overview = await self.of_intervals([period], period)
-        return overview
-
-    async def of_intervals(
-        self, intervals: Sequence[Period], whole: Period
-    ) -> tuple[list[Overview], Overview]:
-        """Each interval, without bots' events, and all of them together."""
-        cut = self._cutter(intervals)
-        counts = await self._rollups.counts({table: cut(table) for table in (TYPE_ROLLUPS, CLICK_ROLLUPS)})
-        audiences = await self._audiences(intervals)
-        conversions = await self._rollups.conversions(intervals)
-        points = [
-            Overview(counts.get(point, Counts()), audiences.of_points.get(point, Audience()), earned)
+    async def of_periods(self, periods: Sequence[Period]) -> list[Overview]:
+        """Each of them, however they overlap."""
+        parts = {table: self._parts(table, periods) for table in (TYPE_ROLLUPS, CLICK_ROLLUPS)}
+        counts = await self._rollups.counts(parts)
+        audiences = await self._audiences(periods)
+        conversions = await self._rollups.conversions(periods)
+        return [
+            Overview(counts.get(point, Counts()), audiences.get(point, Audience()), earned)
             for point, earned in enumerate(conversions)
         ]
-        total = total_counts(counts.values())
-        total.bot_events = await self._bot_events(whole)
-        return points, Overview(total, audiences.together, total_conversions(conversions))
 
-    def _cutter(self, intervals: Sequence[Period]) -> Callable[[RollupTable], list[Part]]:
-        def cut(table: RollupTable) -> list[Part]:
-            return [
-                part
-                for point, each in enumerate(intervals)
-                for part in self._closings.parts(each.start, each.end, table.spans, point)
-            ]
+    def _parts(self, table: RollupTable, periods: Sequence[Period]) -> list[Part]:
+        return [
+            part
+            for point, each in enumerate(periods)
+            for part in self._closings.parts(each.start, each.end, table.spans, point)
+        ]
 
-        return cut
+    async def _audiences(self, periods: Sequence[Period]) -> dict[int, Audience]:
+        """What was merged already of periods that are over, by the shop's job or by an earlier answer; and
+        the rows of all others."""
+        mergeable = self._mergeable(periods)
+        known = await self._known(periods, mergeable)
+        others = [number for number in range(len(periods)) if number not in known]
+        parts = [
+            part
+            for number in others
+            for part in self._closings.parts(
+                periods[number].start, periods[number].end, VISITOR_ROLLUPS.spans, number
+            )
+        ]
+        rows = [*known.values(), *await self._rollups.audiences(parts)]
+        to_be_kept = mergeable.keys() - known.keys()
+        found = await asyncio.to_thread(count_audiences, rows, to_be_kept)
+        for number, merged in found.merged.items():
+            self._merged.keep(periods[number], mergeable[number], merged)
+        return found.of_points
 
-    async def _audiences(self, intervals: Sequence[Period]) -> Audiences:
-        known: list[Row] = []
-        parts: list[Part] = []
-        versions: dict[int, Version] = {}
-        for point, each in enumerate(intervals):
-            version = self._closings.version(each.start, each.end)
-            kept = None if version is None else self._merged.find(each, version)
-            if kept is not None:
-                known.append((point, *kept))
-                continue
-            own = self._closings.parts(each.start, each.end, VISITOR_ROLLUPS.spans, point)
-            parts += own
-            # One row is as good as itself.
-            if version is not None and rows_in(own) > 1:
-                versions[point] = version
-        rows = await self._rollups.audiences(parts)
-        found = await asyncio.to_thread(count_audiences, known + rows, versions)
-        for point, merged in found.merged.items():
-            self._merged.keep(intervals[point], versions[point], merged)
-        return found
+    def _mergeable(self, periods: Sequence[Period]) -> dict[int, Version]:
+        """Periods of closed days, more than one: within a day there is little to merge."""
+        versions = [self._closings.version(each.start, each.end) for each in periods]
+        return {number: found for number, found in enumerate(versions) if found and len(found) > 1}
 
-    async def _bot_events(self, whole: Period) -> int:
-        parts = self._closings.parts(whole.start, whole.end, TYPE_ROLLUPS.spans)
-        return sum((await self._rollups.bot_events(parts)).values())
+    async def _known(self, periods: Sequence[Period], mergeable: Mapping[int, Version]) -> dict[int, Row]:
+        known: dict[int, Row] = {}
+        for number, version in mergeable.items():
+            merged = self._merged.find(periods[number], version)
+            if merged is not None:
+                known[number] = number, *merged
+        missing = {periods[number]: number for number in mergeable if number not in known}
+        for period, version, merged in await self._rollups.local_audiences(list(missing)):
+            if mergeable[missing[period]] == version:
+                known[missing[period]] = missing[period], *merged
+        return known

@@ -73,7 +73,8 @@ async def prove(
     for monday in await closed_weeks(connection):
         if monday >= first:
             async with connection.transaction(isolation="repeatable_read"):
-                await compare_week(connection, monday, proof)
+                with_sketches = any(day in events for day in range(monday, monday + 7))
+                await compare_week(connection, monday, proof, with_sketches=with_sketches)
     await on_progress(len(wanted), len(wanted))
     return Outcome(proof, to_restate)
 

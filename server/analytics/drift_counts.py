@@ -102,6 +102,10 @@ _SESSION_FACTS: Final = (
 _NARROW: Final = " OR ".join(
     f"raw.{name} {beyond} coalesce(kept.{name}, '{never}')" for name, _, beyond, never in _SESSION_FACTS
 )
+# Of sessions that lie within the day. Whether one begins too early is asked apart.
+_WIDE: Final = " OR ".join(
+    f"kept.{name} {beyond} coalesce(raw.{name}, '{never}')" for name, _, beyond, never in _SESSION_FACTS[1:]
+)
 _SESSIONS: Final = f"""
     WITH raw AS MATERIALIZED (
         SELECT session_id, {", ".join(f"{value} AS {name}" for name, value, _, _ in _SESSION_FACTS)}
@@ -110,6 +114,9 @@ _SESSIONS: Final = f"""
     )
     SELECT count(*) AS sessions, count(kept.session_id) AS kept,
         count(*) FILTER (WHERE kept.session_id IS NOT NULL AND ({_NARROW})) AS narrow,
+        count(*) FILTER (
+            WHERE kept.started_at >= $1 AND kept.last_event_at < $2 AND ({_WIDE})
+        ) AS wide,
         (
             SELECT count(*) FROM {SESSIONS} LEFT JOIN raw USING (session_id)
             WHERE {SESSIONS}.started_at >= $1 AND {SESSIONS}.started_at < $2
@@ -199,11 +206,13 @@ def tolerance(lg_k: int, exact: int) -> int:
 async def _compare_sessions(connection: Any, day: int, proof: Proof) -> None:
     found = await connection.fetchrow(_SESSIONS, *day_bounds(RAW_EVENTS, day))
     at = start_of(day)
-    proof.counts += 3
+    proof.counts += 4
     if found["kept"] != found["sessions"]:
         proof.differences.append(Difference(SESSIONS, at, "", "sessions", found["sessions"], found["kept"]))
     if found["narrow"]:
         proof.differences.append(Difference(SESSIONS, at, "", "times too narrow", 0, found["narrow"]))
+    if found["wide"]:
+        proof.differences.append(Difference(SESSIONS, at, "", "times too wide", 0, found["wide"]))
     if found["unfounded"]:
         proof.differences.append(Difference(SESSIONS, at, "", "starts without event", 0, found["unfounded"]))
 

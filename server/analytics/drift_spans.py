@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from server.analytics.closing import floor_to, lg_k_of, span_start
 from server.analytics.differences import Difference, Proof
@@ -43,16 +43,20 @@ async def compare_day(connection: Any, day: int, proof: Proof, *, with_sketches:
             if span <= DAY_MINUTES:
                 await _compare_counters(connection, table, span, day, proof)
         if table.sketches and with_sketches:
-            await _compare_sketches(connection, table, day, proof)
+            spans = [span for span in table.spans if span <= DAY_MINUTES]
+            await _compare_sketches(connection, table, _Sketched(QUARTER_MINUTES, spans, day, day + 1), proof)
 
 
-async def compare_week(connection: Any, monday: int, proof: Proof) -> None:
-    """The same for a week."""
+async def compare_week(connection: Any, monday: int, proof: Proof, *, with_sketches: bool) -> None:
+    """The same for a week, whose sketches are compared with those of its days."""
     if not await _is_closed(connection, WEEK_MINUTES, monday):
         return
+    week = _Sketched(DAY_MINUTES, [WEEK_MINUTES], monday, monday + 7)
     for table in ROLLUP_TABLES:
         if WEEK_MINUTES in table.spans:
             await _compare_counters(connection, table, WEEK_MINUTES, monday, proof)
+            if table.sketches and with_sketches:
+                await _compare_sketches(connection, table, week, proof)
 
 
 async def _is_closed(connection: Any, span: int, day: int) -> bool:
@@ -101,23 +105,35 @@ def _counters_statement(table: RollupTable) -> str:
     """  # noqa: S608 - constants of ours
 
 
-async def _compare_sketches(connection: Any, table: RollupTable, day: int, proof: Proof) -> None:
+class _Sketched(NamedTuple):
+    """Spans of the days from `first` to before `beyond`, and the shorter one that they were merged from."""
+
+    source: int
+    spans: Sequence[int]
+    first: int
+    beyond: int
+
+
+async def _compare_sketches(connection: Any, table: RollupTable, asked: _Sketched, proof: Proof) -> None:
     rows = await connection.fetch(
         f"SELECT span_minutes, bucket_start, {table.key or repr('')}, {', '.join(table.sketches)} "  # noqa: S608
-        f"FROM {table.name} WHERE bucket_start >= $1 AND bucket_start < $2",
-        start_of(day),
-        start_of(day + 1),
+        f"FROM {table.name} "
+        "WHERE span_minutes = ANY($1::int2[]) AND bucket_start >= $2 AND bucket_start < $3",
+        [asked.source, *asked.spans],
+        start_of(asked.first),
+        start_of(asked.beyond),
     )
-    for span in table.spans:
-        if span <= DAY_MINUTES:
-            _compare_span_sketches(table, span, rows, proof)
+    for span in asked.spans:
+        _compare_span_sketches(table, asked.source, span, rows, proof)
 
 
-def _compare_span_sketches(table: RollupTable, span: int, rows: Sequence[Any], proof: Proof) -> None:
+def _compare_span_sketches(
+    table: RollupTable, source: int, span: int, rows: Sequence[Any], proof: Proof
+) -> None:
     parts: defaultdict[tuple[datetime, str], list[Any]] = defaultdict(list)
     kept: dict[tuple[datetime, str], Any] = {}
     for minutes, bucket, key, *sketches in rows:
-        if minutes == QUARTER_MINUTES:
+        if minutes == source:
             parts[floor_to(bucket, span), key].append(sketches)
         elif minutes == span:
             kept[bucket, key] = sketches

@@ -91,7 +91,7 @@ async def erase_events(
     """
     hits = await _find(connection, subject, on_progress)
     sessions = sorted({hit.session_id for hit in hits} | _own_session(subject))
-    await _rebuild_sessions(connection, subject, sessions, on_progress)
+    await _rebuild_sessions(connection, sessions, on_progress, without=subject)
     by_quarter: defaultdict[datetime.datetime, list[Any]] = defaultdict(list)
     for hit in hits:
         by_quarter[hit.quarter].append(hit.event_id)
@@ -103,6 +103,8 @@ async def erase_events(
         for first in range(0, len(ids), _BATCH_ROWS):
             batch = ids[first : first + _BATCH_ROWS]
             gone += await _patiently(connection, quarter, batch, whole is None or day_of(quarter) >= whole)
+    # Events that came while we searched are here to stay, and their sessions with them.
+    await _rebuild_sessions(connection, sessions, on_progress)
     return Erased(gone, len(by_quarter))
 
 
@@ -130,16 +132,17 @@ async def _find(connection: Any, subject: Subject, on_progress: OnProgress) -> l
 
 
 async def _rebuild_sessions(
-    connection: Any, subject: Subject, sessions: Sequence[str], on_progress: OnProgress
+    connection: Any, sessions: Sequence[str], on_progress: OnProgress, *, without: Subject | None = None
 ) -> None:
-    """Make the sessions anew without the subject's events, before these go: then a repetition finds them.
+    """Make the sessions anew of the raw events that are left, or of all but the subject's.
 
-    A session is widened only, by drains as by us, so it does not matter who comes first.
+    That is done before these go: then a repetition finds them. A session is widened only, by drains as by us,
+    so it does not matter who comes first.
     """
     if not sessions:
         return
     await connection.execute(_FORGET_SESSIONS, sessions)
-    if subject.column == "session_id":
+    if without is not None and without.column == "session_id":
         return
     days = await partition_days(connection, RAW_EVENTS)
     for done, day in enumerate(days):
@@ -147,9 +150,10 @@ async def _rebuild_sessions(
         try:
             rows = await connection.fetch(
                 f"SELECT {EVENT_FACTS} FROM {partition_name(EVENTS, day)} "  # noqa: S608 - constants of ours
-                "WHERE is_human AND session_id = ANY($1::text[]) AND user_id IS DISTINCT FROM $2",
+                "WHERE is_human AND session_id = ANY($1::text[]) "
+                "AND ($2::text IS NULL OR user_id IS DISTINCT FROM $2)",
                 sessions,
-                subject.value,
+                None if without is None else without.value,
             )
         except asyncpg.UndefinedTableError:
             continue

@@ -32,6 +32,7 @@ EVENT_COLUMNS: Final = (
 EVENT_IDENTITIES: Final = "event_identities"
 SESSIONS: Final = "event_sessions"
 SPAN_CLOSINGS: Final = "rollup_closings"
+LOCAL_DAYS: Final = "event_local_days"
 
 # A quarter of an hour divides every time zone's offset, so days are exact in all of them.
 QUARTER_MINUTES: Final = 15
@@ -54,31 +55,31 @@ class RollupTable(NamedTuple):
 
 
 TYPE_ROLLUPS: Final = RollupTable(
-    "event_type_rollups", "type", ("human_events", "bot_events"), (), (DAY_MINUTES,)
+    "event_type_rollups", "type", ("human_events", "bot_events"), (), (HOUR_MINUTES, DAY_MINUTES)
 )
 VISITOR_ROLLUPS: Final = RollupTable(
-    "event_visitor_rollups", None, (), ("visitors", "sessions"), (HOUR_MINUTES, DAY_MINUTES)
+    "event_visitor_rollups", None, (), ("visitors", "sessions"), (HOUR_MINUTES, DAY_MINUTES, WEEK_MINUTES)
 )
 SOURCE_ROLLUPS: Final = RollupTable(
     "event_source_rollups",
     "source",
     ("page_views", "human_events", "bot_events"),
     ("visitors",),
-    (DAY_MINUTES,),
+    (DAY_MINUTES, WEEK_MINUTES),
 )
 DEVICE_ROLLUPS: Final = RollupTable(
     "event_device_rollups",
     "device",
     ("page_views", "human_events", "bot_events"),
     ("visitors",),
-    (DAY_MINUTES,),
+    (DAY_MINUTES, WEEK_MINUTES),
 )
 COUNTRY_ROLLUPS: Final = RollupTable(
     "event_country_rollups",
     "country",
     ("page_views", "human_events", "bot_events"),
     ("visitors",),
-    (DAY_MINUTES,),
+    (DAY_MINUTES, WEEK_MINUTES),
 )
 # Fed by both streams: views, carts and purchases of events, clicks of affiliate links.
 PRODUCT_ROLLUPS: Final = RollupTable(
@@ -89,7 +90,7 @@ PRODUCT_ROLLUPS: Final = RollupTable(
     (DAY_MINUTES, WEEK_MINUTES),
 )
 CLICK_ROLLUPS: Final = RollupTable(
-    "click_rollups", None, ("human_clicks", "unique_clicks", "bot_clicks"), (), (DAY_MINUTES,)
+    "click_rollups", None, ("human_clicks", "unique_clicks", "bot_clicks"), (), (HOUR_MINUTES, DAY_MINUTES)
 )
 # In the order in which every writer locks their rows.
 ROLLUP_TABLES: Final = (

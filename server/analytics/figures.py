@@ -136,18 +136,6 @@ def freshness(as_of: datetime | None, end: datetime, now: datetime) -> Freshness
     return Freshness(as_of, lag, complete=as_of >= min(end, now))
 
 
-def total_counts(parts: Iterable[Counts]) -> Counts:
-    """The sum of counts."""
-    total = Counts()
-    for each in parts:
-        total.page_views += each.page_views
-        total.clicks += each.clicks
-        total.unique_clicks += each.unique_clicks
-        total.bot_events += each.bot_events
-        total.bot_clicks += each.bot_clicks
-    return total
-
-
 def total_product_counts(parts: Iterable[ProductCounts]) -> ProductCounts:
     """The sum of a product's counts."""
     total = ProductCounts()

@@ -15,12 +15,16 @@ from sqlalchemy import (
     Text,
     Uuid,
     func,
+    text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from server.analytics.event_columns import (
+    DAY_MINUTES,
     EVENT_IDENTITIES,
     EVENTS,
+    LOCAL_DAYS,
+    PRODUCT_ROLLUPS,
     ROLLUP_TABLES,
     SESSIONS,
     SPAN_CLOSINGS,
@@ -90,6 +94,18 @@ rollup_closings = Table(
     Column("closed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
+# Days of the shop's own time zone, merged from the hours of the two UTC days they touch. A row holds while
+# `closed_at` is still when those were closed; nobody needs to remove it.
+event_local_days = Table(
+    LOCAL_DAYS,
+    Base.metadata,
+    Column("starts_at", DateTime(timezone=True), primary_key=True),
+    Column("ends_at", DateTime(timezone=True), primary_key=True),
+    Column("closed_at", ARRAY(DateTime(timezone=True)), nullable=False),
+    Column("visitors", LargeBinary),
+    Column("sessions", LargeBinary),
+)
+
 # How far a rebuild of the rollups has come, so that one which was cut short goes on.
 rollup_rebuilds = Table(
     "rollup_rebuilds",
@@ -117,3 +133,14 @@ def _rollups(table: RollupTable) -> Table:
 
 
 rollups = {table.name: _rollups(table) for table in ROLLUP_TABLES}
+
+# Who leads a closed day or week is read from its end. Quarter hours change too often to be kept in order.
+_product_rollups = rollups[PRODUCT_ROLLUPS.name].c
+Index(
+    "ix_product_rollups_most_viewed",
+    _product_rollups.span_minutes,
+    _product_rollups.bucket_start,
+    _product_rollups.views.desc(),
+    postgresql_include=["product_id"],
+    postgresql_where=text(f"span_minutes >= {DAY_MINUTES}"),
+)

@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.analytics import statements
+from server.analytics.audiences import Merged, Version
 from server.analytics.event_columns import (
     CLICK_ROLLUPS,
     TYPE_ROLLUPS,
@@ -33,6 +34,18 @@ _WEEK: Final = timedelta(days=7)
 _FOR_READING: Final = text(
     "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('work_mem', '32MB', true)"
 )
+
+
+# Products with their views, most first.
+Ranking = list[tuple[str, int]]
+
+
+class LocalAudience(NamedTuple):
+    """Sketches of a day that is no UTC day, and when the UTC days that it touches had been closed."""
+
+    period: Period
+    version: Version
+    merged: Merged
 
 
 class DimensionRow(NamedTuple):
@@ -64,26 +77,32 @@ class Rollups:
         return Closings({(row.span_minutes, row.bucket_start): row.closed_at for row in rows})
 
     async def counts(self, parts: Mapping[RollupTable, Sequence[Part]]) -> dict[int, Counts]:
-        """Page views and clicks by point; `parts` of the type and the click rollups. Without bots' events."""
+        """Events and clicks by point; `parts` of the type and the click rollups."""
         found: defaultdict[int, Counts] = defaultdict(Counts)
-        for row in await self._session.execute(statements.PAGE_VIEWS, _arrays(parts[TYPE_ROLLUPS])):
-            found[row.point].page_views = row.page_views
+        for row in await self._session.execute(statements.EVENTS, _arrays(parts[TYPE_ROLLUPS])):
+            counts = found[row.point]
+            counts.page_views, counts.bot_events = row.page_views, row.bot_events
         for row in await self._session.execute(statements.CLICKS, _arrays(parts[CLICK_ROLLUPS])):
             counts = found[row.point]
             counts.clicks, counts.unique_clicks = row.human_clicks, row.unique_clicks
             counts.bot_clicks = row.bot_clicks
         return found
 
-    async def bot_events(self, parts: Sequence[Part]) -> dict[int, int]:
-        """Events of bots by point; `parts` of the type rollups."""
-        return {
-            row.point: row.bot_events
-            for row in await self._session.execute(statements.BOT_EVENTS, _arrays(parts))
-        }
-
     async def audiences(self, parts: Sequence[Part]) -> list[tuple[int, bytes | None, bytes | None]]:
         """Point, sketch of visitors, sketch of sessions of every row."""
         return [tuple(row) for row in await self._session.execute(statements.AUDIENCES, _arrays(parts))]
+
+    async def local_audiences(self, periods: Sequence[Period]) -> list[LocalAudience]:
+        """What is kept of those that are days of the shop's time zone; it may no longer hold."""
+        if not periods:
+            return []
+        values = {"starts": [each.start for each in periods], "ends": [each.end for each in periods]}
+        return [
+            LocalAudience(
+                Period(row.starts_at, row.ends_at), tuple(row.closed_at), (row.visitors, row.sessions)
+            )
+            for row in await self._session.execute(statements.LOCAL_AUDIENCES, values)
+        ]
 
     async def names(self, table: RollupTable, parts: Sequence[Part]) -> list[DimensionRow]:
         """The names of a dimension with most page views, ties by name, at most MOST_NAMES."""
@@ -92,17 +111,21 @@ class Rollups:
 
     async def visitors(
         self, table: RollupTable, parts: Sequence[Part], names: Sequence[str]
-    ) -> list[tuple[str, bytes]]:
-        """Name and sketch of visitors of every row of these names."""
-        if not parts or not names:
-            return []
+    ) -> dict[str, list[bytes]]:
+        """Sketches of visitors by name, of those of these names that have any."""
         values = {**_arrays(parts), "names": list(names)}
+        return {
+            row.name: row.visitors for row in await self._session.execute(statements.VISITORS[table], values)
+        }
+
+    async def rankings(self, parts: Sequence[Part], deep: int) -> list[Ranking]:
+        """The products viewed most of each day and week of the parts, at most so many, most first."""
+        rows = await self._session.execute(statements.RANKINGS, {**_arrays(parts), "deep": deep})
         return [
-            (row.name, row.visitors)
-            for row in await self._session.execute(statements.VISITORS[table], values)
+            sorted(zip(row.product_ids, row.views, strict=True), key=lambda each: -each[1]) for row in rows
         ]
 
-    async def leaders(self, parts: Sequence[Part], most: int) -> list[tuple[str, int]]:
+    async def leaders(self, parts: Sequence[Part], most: int) -> Ranking:
         """The products viewed most, ties by id, with their views."""
         statement, values = statements.leaders_among(parts)
         rows = await self._session.execute(statement, {**values, "most": most})

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from server.analytics.event_columns import (
     EVENT_IDENTITIES,
     EVENTS,
+    LOCAL_DAYS,
     ROLLUP_TABLES,
     SESSIONS,
     SPAN_CLOSINGS,
@@ -31,6 +32,7 @@ _CUT: Final = "SELECT date_trunc('day', clock_timestamp() - make_interval(months
 _OLD_IDENTITIES: Final = "event_id < $1::text::uuid"
 _OLD_LETTERS: Final = "died_at < clock_timestamp() - make_interval(days => $1)"
 _OLD_ROWS: Final = "bucket_start < $1"
+_OLD_DAYS: Final = "starts_at < $1"
 # A session goes on as long as events come; its start is what ranges ask for, and what is indexed.
 _OLD_SESSIONS: Final = "started_at < $1 AND last_event_at < $1"
 
@@ -65,6 +67,7 @@ async def prune_rollups(connection: Any, *, keep_months: int, on_progress: OnPro
     cut: datetime.datetime = await connection.fetchval(_CUT, keep_months)
     # First what says that longer spans are whole: then nobody reads one of which a part is gone.
     gone = await _prune(connection, SPAN_CLOSINGS, _OLD_ROWS, cut, on_progress)
+    gone += await _prune(connection, LOCAL_DAYS, _OLD_DAYS, cut, on_progress)
     for table in ROLLUP_TABLES:
         gone += await _prune(connection, table.name, _OLD_ROWS, cut, on_progress)
     return gone + await _prune(connection, SESSIONS, _OLD_SESSIONS, cut, on_progress)

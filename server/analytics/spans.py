@@ -5,12 +5,13 @@ Pure rules. A closing says that a day's or an ISO week's counts are whole; hours
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from server.analytics.event_columns import DAY_MINUTES, HOUR_MINUTES, QUARTER_MINUTES, WEEK_MINUTES
 
+_HOUR: Final = timedelta(hours=1)
 _DAY: Final = timedelta(days=1)
 # 1970 began on a Thursday; ISO weeks begin on Mondays.
 _FIRST_MONDAY_MINUTES: Final = 4 * DAY_MINUTES
@@ -24,11 +25,6 @@ class Part(NamedTuple):
     start: datetime
     end: datetime
     point: int
-
-
-def rows_in(parts: Iterable[Part]) -> int:
-    """How many rows of a table without a dimension the parts hold at most."""
-    return sum((part.end - part.start) // timedelta(minutes=part.span) for part in parts)
 
 
 class Closings:
@@ -55,9 +51,9 @@ class Closings:
     def parts(self, start: datetime, end: datetime, spans: Collection[int], point: int = 0) -> list[Part]:
         """The period as parts, oldest first; `spans` are those that the table has beside quarter hours."""
         parts: list[Part] = []
-        at = start
+        at, longest_first = start, sorted(spans, reverse=True)
         while at < end:
-            span, until = self._next(at, end, sorted(spans, reverse=True))
+            span, until = self._next(at, end, longest_first)
             if parts and parts[-1].span == span:
                 parts[-1] = parts[-1]._replace(end=until)
             else:
@@ -66,14 +62,17 @@ class Closings:
         return parts
 
     def _next(self, at: datetime, end: datetime, spans: list[int]) -> tuple[int, datetime]:
+        day = at.replace(hour=0, minute=0, second=0, microsecond=0)
         for span in spans:
             until = at + timedelta(minutes=span)
             if until <= end and _begins(at, span) and self._is_closed(at, span):
-                return span, until
+                # All hours of a day are closed or none is, and nothing longer begins before the next day.
+                return span, until if span != HOUR_MINUTES else min(
+                    at + (end - at) // _HOUR * _HOUR, day + _DAY
+                )
         # Nothing longer can begin before the next hour, or the next day where hours are open too.
-        day = at.replace(hour=0, minute=0, second=0, microsecond=0)
         hours_are_kept = HOUR_MINUTES in spans and (DAY_MINUTES, day) in self._closed_at
-        hour = at.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        hour = at.replace(minute=0, second=0, microsecond=0) + _HOUR
         return QUARTER_MINUTES, min(end, hour if hours_are_kept else day + _DAY)
 
     def _is_closed(self, at: datetime, span: int) -> bool:

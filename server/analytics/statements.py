@@ -10,7 +10,9 @@ from sqlalchemy import ARRAY, DateTime, Integer, SmallInteger, Text, TextClause,
 from server.analytics.event_columns import (
     CLICK_ROLLUPS,
     COUNTRY_ROLLUPS,
+    DAY_MINUTES,
     DEVICE_ROLLUPS,
+    LOCAL_DAYS,
     PRODUCT_ROLLUPS,
     SESSIONS,
     SOURCE_ROLLUPS,
@@ -56,14 +58,10 @@ CLOSINGS: Final = text(
     f"SELECT span_minutes, bucket_start, closed_at FROM {SPAN_CLOSINGS} "  # noqa: S608 - constants of ours
     "WHERE bucket_start >= :first AND bucket_start < :beyond"
 )
-_IS_PAGE_VIEW: Final = "type = 'page_view'"
-PAGE_VIEWS: Final = _on_parts(
-    "SELECT point, sum(human_events)::bigint AS page_views "  # noqa: S608
-    f"FROM {_rows_of(TYPE_ROLLUPS, 'human_events', and_also=_IS_PAGE_VIEW)} GROUP BY point"
-)
-BOT_EVENTS: Final = _on_parts(
-    f"SELECT point, sum(bot_events)::bigint AS bot_events "  # noqa: S608
-    f"FROM {_rows_of(TYPE_ROLLUPS, 'bot_events')} GROUP BY point"
+EVENTS: Final = _on_parts(
+    "SELECT point, sum(bot_events)::bigint AS bot_events, "  # noqa: S608
+    "coalesce(sum(human_events) FILTER (WHERE type = 'page_view'), 0)::bigint AS page_views "
+    f"FROM {_rows_of(TYPE_ROLLUPS, 'type', 'human_events', 'bot_events')} GROUP BY point"
 )
 CLICKS: Final = _on_parts(
     f"SELECT point, {_sums(CLICK_ROLLUPS)} "  # noqa: S608
@@ -72,11 +70,21 @@ CLICKS: Final = _on_parts(
 AUDIENCES: Final = _on_parts(
     f"SELECT point, visitors, sessions FROM {_rows_of(VISITOR_ROLLUPS, 'visitors', 'sessions')}"  # noqa: S608
 )
+LOCAL_AUDIENCES: Final = text(
+    f"SELECT starts_at, ends_at, closed_at, visitors, sessions FROM {LOCAL_DAYS} "  # noqa: S608
+    "WHERE (starts_at, ends_at) IN (SELECT * FROM unnest("
+    "CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[])))"
+).bindparams(
+    bindparam("starts", type_=ARRAY(DateTime(timezone=True))),
+    bindparam("ends", type_=ARRAY(DateTime(timezone=True))),
+)
+_BUCKETS: Final = (
+    f"{_PARTS} CROSS JOIN LATERAL generate_series("
+    "part.first, part.beyond - interval '1 minute', part.span * interval '1 minute') AS bucket"
+)
 # One look-up for each bucket: between two of a product's rows lie those of all others.
 _OF_PRODUCTS: Final = (
-    f"{_PARTS} CROSS JOIN LATERAL generate_series("  # noqa: S608
-    "part.first, part.beyond - interval '1 minute', part.span * interval '1 minute') AS bucket "
-    f"CROSS JOIN LATERAL (SELECT product_id, {', '.join(PRODUCT_ROLLUPS.counters)} "
+    f"{_BUCKETS} CROSS JOIN LATERAL (SELECT product_id, {', '.join(PRODUCT_ROLLUPS.counters)} "  # noqa: S608
     f"FROM {PRODUCT_ROLLUPS.name} WHERE span_minutes = part.span AND bucket_start = bucket "
     "AND product_id = ANY(:product_ids) OFFSET 0) AS kept"
 )
@@ -137,8 +145,10 @@ def _names(table: RollupTable) -> TextClause:
 def _visitors(table: RollupTable) -> TextClause:
     key = str(table.key)
     chosen = f"{key} = ANY(:names) AND visitors IS NOT NULL"
+    # As one row for each name: thousands of rows cost more on their way than what is in them.
     return _on_parts(
-        f"SELECT {key} AS name, visitors FROM {_rows_of(table, key, 'visitors', and_also=chosen)}"  # noqa: S608
+        f"SELECT {key} AS name, array_agg(visitors) AS visitors "  # noqa: S608
+        f"FROM {_rows_of(table, key, 'visitors', and_also=chosen)} GROUP BY {key}"
     ).bindparams(bindparam("names", type_=ARRAY(Text)))
 
 
@@ -146,22 +156,32 @@ _DIMENSIONS: Final = (SOURCE_ROLLUPS, DEVICE_ROLLUPS, COUNTRY_ROLLUPS)
 NAMES: Final = {table: _names(table) for table in _DIMENSIONS}
 VISITORS: Final = {table: _visitors(table) for table in _DIMENSIONS}
 
+# Of each closed day or week those that lead, from the index that keeps them in that order.
+RANKINGS: Final = _on_parts(
+    "SELECT array_agg(product_id) AS product_ids, array_agg(views) AS views "  # noqa: S608
+    f"FROM {_BUCKETS} CROSS JOIN LATERAL (SELECT product_id, views FROM {PRODUCT_ROLLUPS.name} "
+    f"WHERE span_minutes = part.span AND bucket_start = bucket AND span_minutes >= {DAY_MINUTES} "
+    "ORDER BY views DESC LIMIT :deep) AS kept GROUP BY part.span, bucket"
+)
+
 
 def leaders_among(parts: Sequence[Part]) -> tuple[TextClause, dict[str, Any]]:
     """A statement for so many parts: told them one by one, PostgreSQL reads them on several processes."""
-    conditions: list[str] = []
+    rows: list[str] = []
     values: dict[str, Any] = {}
     for number, part in enumerate(parts):
         names = f"span_{number}", f"first_{number}", f"beyond_{number}"
-        conditions.append(
-            f"(span_minutes = :{names[0]} AND bucket_start >= :{names[1]} AND bucket_start < :{names[2]})"
+        # Said for the index that holds days and weeks only.
+        kind = f" AND span_minutes >= {DAY_MINUTES}" if part.span >= DAY_MINUTES else ""
+        rows.append(
+            f"SELECT product_id, views FROM {PRODUCT_ROLLUPS.name} WHERE span_minutes = :{names[0]}{kind} "  # noqa: S608
+            f"AND bucket_start >= :{names[1]} AND bucket_start < :{names[2]}"
         )
         values.update(zip(names, (part.span, part.start, part.end), strict=True))
-    # Views are summed as doubles, which are exact up to 2^53 and much faster: this is most of a dashboard's
-    # work. "C" gives ties an order that is the same everywhere.
+    # Views are summed as doubles, which are exact up to 2^53 and much faster. "C" gives ties an order that is
+    # the same everywhere.
     statement = (
-        f"SELECT product_id, sum(views::float8) AS seen FROM {PRODUCT_ROLLUPS.name} "  # noqa: S608
-        f"WHERE {' OR '.join(conditions)} GROUP BY product_id "
-        'ORDER BY seen DESC, product_id COLLATE "C" LIMIT :most'
+        f"SELECT product_id, sum(views::float8) AS seen FROM ({' UNION ALL '.join(rows)}) AS kept "  # noqa: S608
+        'GROUP BY product_id ORDER BY seen DESC, product_id COLLATE "C" LIMIT :most'
     )
     return text(statement), values

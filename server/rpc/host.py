@@ -32,10 +32,11 @@ _GRACE_SECONDS = 32.0
 
 @dataclass(frozen=True, slots=True)
 class HostedService:
-    """One service: its descriptor, and the call that registers its servicer."""
+    """One service: descriptor, the call that registers its servicer, what makes its first answer fast."""
 
     descriptor: ServiceDescriptor
     register: Callable[[grpc.aio.Server], None]
+    warm_up: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """How long the dashboard of 90 days takes, with 1 million and with 10 million raw events behind it.
 
-Measured from the parsed request to the encoded answer, one at a time, in UTC (days are read as they are kept)
-and in Europe/Berlin (days are made of hours).
+Measured from the parsed request to the encoded answer, one at a time, in UTC and in Europe/Berlin, which is
+the shop's own zone; the first call of a range apart, once connections and statements are ready.
 """
 
 import shutil
@@ -58,6 +58,7 @@ async def of_volume(postgres: Postgres, name: str, events: int) -> list[Row]:
         service = DashboardService(
             make_sessions(engine), questions=Questions(complete_until=now, find_time_zone=utc)
         )
+        await service.warm_up()
         for zone in ZONES:
             asked = RangeAsked(
                 timezone=zone, start=f"{today - timedelta(days=DAYS - 1):%Y-%m-%d}", interval="day"
@@ -74,7 +75,7 @@ async def latencies(service: DashboardService, asked: RangeAsked, name: str, fil
     return [
         at_most(f"{name}, p50", median(others), BUDGET_MS, "ms", f"filling took {filled:.0f} s"),
         at_most(f"{name}, p95", quantiles(others, n=20)[-1], BUDGET_MS, "ms"),
-        Row(f"{name}, the first of a process", round(first, 1), "ms", "nothing merged is remembered yet"),
+        at_most(f"{name}, the first of a range", first, BUDGET_MS, "ms"),
     ]
 
 

@@ -8,10 +8,13 @@ that are over.
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import asyncpg
 from datasketches import hll_sketch, tgt_hll_type
 
+from server.analytics.closing import close_days
+from server.analytics.local_days import keep_local_days
 from server.analytics.sketches import DIMENSION_LG_K, SHOP_LG_K
 from server.db.day_partitions import DayPartitions
 
@@ -24,6 +27,7 @@ COUNTRIES = (
     "PT", "IE", "ZZ",
 )  # fmt: skip
 CONNECTIONS = 2
+SHOP_ZONE = ZoneInfo("Europe/Berlin")
 
 # Of the session's number. User ids of every second one; a person comes back now and then.
 _SESSION = "({0} / 4 + $2::bigint * $3::bigint)"
@@ -68,7 +72,7 @@ _LONGER = tuple(
     INSERT INTO {table} (span_minutes, bucket_start, {", ".join((*key, *counters))})
     SELECT {span}, date_trunc('{unit}', bucket_start, 'UTC'),
         {", ".join((*key, *(f"sum({name})" for name in counters)))}
-    FROM {table} WHERE span_minutes = {below} AND bucket_start < $1
+    FROM {table} WHERE span_minutes = 15 AND bucket_start < $1
     GROUP BY {", ".join(map(str, range(1, 3 + len(key))))} ORDER BY 2
     """  # noqa: S608
     for table, key, counters in (
@@ -80,16 +84,12 @@ _LONGER = tuple(
             ("views", "add_to_carts", "purchases", "human_clicks", "unique_clicks"),
         ),
     )
-    for span, below, unit in (
-        ((1440, 15, "day"), (10_080, 1440, "week")) if table == "product_rollups" else ((1440, 15, "day"),)
-    )
+    for span, unit in ((60, "hour"), (1440, "day"))
+    if (table, span) != ("product_rollups", 60)
 )
 _CLOSE = """
     INSERT INTO rollup_closings (span_minutes, bucket_start)
     SELECT 1440, day FROM generate_series($1::timestamptz, $2::timestamptz - interval '1 day', '1 day') AS day
-    UNION ALL
-    SELECT 10080, week FROM generate_series(date_trunc('week', $1::timestamptz, 'UTC') + interval '7 days',
-        $2::timestamptz - interval '7 days', '7 days') AS week
 """
 
 
@@ -102,16 +102,15 @@ async def fill(dsn: str, events: int, today: datetime) -> None:
         async with pool.acquire() as connection:
             await DayPartitions("events").ensure(connection, [_day_number(day) for day in days])
         await asyncio.gather(*(_fill_day(pool, day, number, sessions) for number, day in enumerate(days)))
-        await asyncio.gather(
-            *(pool.execute(statement, today) for statement in _LONGER if "10080" not in statement)
-        )
-        await asyncio.gather(
-            *(pool.execute(statement, today) for statement in _LONGER if "10080" in statement)
-        )
+        await asyncio.gather(*(pool.execute(statement, today) for statement in _LONGER))
         await pool.execute(_CLOSE, first, today)
         for number, day in enumerate(days):
             await _fill_sketches(pool, day, number, sessions, closed=day < today)
-        await pool.execute("ANALYZE")
+        async with pool.acquire() as connection:
+            # Weeks, and days of the shop's time zone, as the job makes them.
+            await close_days(connection, 0, -1)
+            await keep_local_days(connection, SHOP_ZONE)
+        await pool.execute("VACUUM ANALYZE")
 
 
 async def _fill_day(pool: asyncpg.Pool, day: datetime, number: int, sessions: int) -> None:

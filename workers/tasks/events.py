@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -10,6 +10,8 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.analytics.closing import close_days, days_due
+from server.analytics.local_days import keep_local_days
+from server.analytics.ranges import read_zone
 from server.analytics.retention import (
     drop_raw_days,
     make_days_ahead,
@@ -66,10 +68,11 @@ class EventUpkeep:
 
 
 class RollupClosing:
-    """Constructor: the engine."""
+    """Constructor: the engine, and who knows the IANA name of the shop's time zone."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, find_time_zone: Callable[[], Awaitable[str]]) -> None:
         self._engine = engine
+        self._find_time_zone = find_time_zone
 
     async def run(self, run: JobRun[Payload]) -> dict[str, int]:
         """How many days were closed, and how many are left for the next run."""
@@ -77,11 +80,11 @@ class RollupClosing:
         async def show(done: int, total: int) -> None:
             await run.progress(done, total, "days summed up")
 
+        zone = read_zone(await self._find_time_zone())
         async with bare_connection(self._engine) as connection:
             due = await days_due(connection)
-            if not due:
-                # Weeks may be due all the same.
-                return {"closed": await close_days(connection, 0, -1), "left": 0}
-            mine = due[-_DAYS_A_RUN:]
+            # Weeks may be due all the same.
+            mine = due[-_DAYS_A_RUN:] or [0, -1]
             closed = await close_days(connection, mine[0], mine[-1], on_progress=show)
+            await keep_local_days(connection, zone)
         return {"closed": closed, "left": len(due) - closed}

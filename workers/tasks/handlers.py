@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from server.affiliate.publishing import SnapshotPublisher
+from server.affiliate.service.programs import ProgramService
 from server.affiliate.service.publication import LinkPublication
 from server.affiliate.tasks import KEEP_CLICK_PARTITIONS, PUBLISH_LINK
 from server.analytics.rebuild import Kept
@@ -51,6 +52,13 @@ def _add_analytics(handlers: Handlers, resources: Resources) -> None:
         engine, keep_days=settings.event_retention_days, keep_months=settings.rollup_retention_months
     )
     handlers.add(KEEP_EVENT_PARTITIONS, upkeep.run)
-    handlers.add(CLOSE_ROLLUPS, RollupClosing(engine).run)
+    programs = ProgramService(resources.sessions, public_url=settings.public_url)
+    closing = RollupClosing(engine, find_time_zone=lambda: _time_zone_of(programs))
+    handlers.add(CLOSE_ROLLUPS, closing.run)
     handlers.add(PROVE_DRIFT, DriftJob(engine, redis, keys, kept=kept).run)
     handlers.add(ERASE, ErasureJob(engine, redis, keys, keep_days=settings.event_retention_days).run)
+
+
+async def _time_zone_of(programs: ProgramService) -> str:
+    """In which zone the shop reckons its days; analytics asks the affiliate domain for it through here."""
+    return (await programs.read()).time_zone

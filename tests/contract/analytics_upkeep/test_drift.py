@@ -107,6 +107,12 @@ PLANTED = {
         "VALUES ('nobody', $1::timestamptz, $1::timestamptz)",
         ("event_sessions", "starts without event"),
     ),
+    "a purchase that nobody made": (
+        "UPDATE event_sessions SET last_purchase_at = last_event_at WHERE session_id = (SELECT session_id "
+        "FROM event_sessions WHERE started_at > $1 AND last_event_at < $1::timestamptz + interval '1 day' "
+        "AND last_purchase_at IS NULL LIMIT 1)",
+        ("event_sessions", "times too wide"),
+    ),
     "a raw row that is gone": (
         "DELETE FROM clicks WHERE click_id = (SELECT click_id FROM clicks WHERE clicked_at > $1 "
         "AND NOT is_human LIMIT 1)",

@@ -15,6 +15,7 @@ from millrace.streams.event_writer import EventWriter
 from millrace.streams.live import read_live
 from millrace.streams.redis_clock import RedisClock
 from server.analytics import erasure
+from server.analytics.erasure import Subject, erase_events
 from server.analytics.live_truth import raw_counts
 from server.analytics.tasks import ERASE, Erasure
 from server.jobs.tasks import PermanentFailure, Postponed
@@ -175,4 +176,25 @@ async def test_retried_erasure_goes_on_where_it_died(
     assert [each for each in await ground.differing() if each[0] != "event_sessions"] == []
     result = await turn.run(ERASE, Erasure(long_ago(), user_id=SUBJECT))
     assert result["events"] == 2
+    assert await ground.differing() == []
+
+
+@pytest.mark.parametrize("subject", [Subject("user_id", SUBJECT), Subject("session_id", "own")])
+async def test_event_that_comes_during_the_search_keeps_its_session(ground: Ground, subject: Subject) -> None:
+    """It came after the wish and stays; so does what is kept beside it."""
+    first_ms = this_hour_ms() - 10 * 24 * HOUR_MS
+    mine = {"session_id": "own", "user_id": SUBJECT}
+    for day in range(2):
+        await write(ground.dsn, [event(first_ms + day * 24 * HOUR_MS, **mine)])
+    came = False
+
+    async def come(done: int, _total: int, what: str) -> None:
+        nonlocal came
+        if what == "days searched" and done == 1 and not came:
+            came = True
+            await write(ground.dsn, [event(first_ms + 5, type="product_view", **mine)])
+
+    erased = await erase_events(ground.postgres, subject, keep_days=90, on_progress=come)
+    assert (len(erased.events), came) == (2, True)
+    assert await ground.postgres.fetchval("SELECT count(*) FROM events") == 1
     assert await ground.differing() == []

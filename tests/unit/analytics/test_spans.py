@@ -69,7 +69,14 @@ def test_a_version_tells_when_each_day_was_closed() -> None:
     st.integers(1, 96 * 20),
     st.sets(st.integers(-7, 30)),
     st.sets(st.integers(-1, 4)),
-    st.sampled_from([(DAY_MINUTES,), (HOUR_MINUTES, DAY_MINUTES), (DAY_MINUTES, WEEK_MINUTES)]),
+    st.sampled_from(
+        [
+            (DAY_MINUTES,),
+            (HOUR_MINUTES, DAY_MINUTES),
+            (DAY_MINUTES, WEEK_MINUTES),
+            (HOUR_MINUTES, DAY_MINUTES, WEEK_MINUTES),
+        ]
+    ),
 )
 def test_parts_fill_a_period_without_gap_or_overlap(
     first: int, length: int, days: set[int], weeks: set[int], spans: tuple[int, ...]
