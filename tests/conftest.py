@@ -5,6 +5,7 @@ Fixtures of one domain live beside its tests.
 
 import contextlib
 import itertools
+import logging
 import shutil
 import tempfile
 import uuid
@@ -14,6 +15,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 import redis.asyncio
+import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.db.engine import Sessions, make_engine, make_sessions
@@ -124,3 +126,13 @@ def redis_prefix() -> str:
 def unused_port() -> int:
     """A loopback port on which nothing listens now."""
     return find_free_port()
+
+
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """Lets a test set logging up as a process would, and puts it back afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()

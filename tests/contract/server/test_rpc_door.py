@@ -235,6 +235,7 @@ async def test_a_domain_error_arrives_whole(door: grpc.aio.Channel, servicer: Mi
     assert refused.value.retry_after_seconds == 2.5
 
 
+@pytest.mark.usefixtures("own_logging")
 async def test_nothing_of_the_inside_gets_out(
     door: grpc.aio.Channel, servicer: Misbehaving, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,15 +8,7 @@ import structlog
 
 from server.logs import configure_logs
 
-
-@pytest.fixture(autouse=True)
-def untouched_logging() -> object:
-    """Puts the process's logging back after each test."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("own_logging")
 
 
 def test_events_of_ours_and_of_libraries_are_json(capsys: pytest.CaptureFixture[str]) -> None:
