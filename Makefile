@@ -29,8 +29,10 @@ test: setup ## run every test against real services (TESTS=tests/unit: only thos
 ifdef TESTS
 	$(PYTHON) -m pytest $(TESTS)
 else
-	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile $(AT_ONCE)
-	$(PYTHON) -m pytest $(addprefix --ignore=,$(AT_ONCE))
+	@failed=0; \
+	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile $(AT_ONCE) || failed=1; \
+	$(PYTHON) -m pytest $(addprefix --ignore=,$(AT_ONCE)) || failed=1; \
+	exit $$failed
 endif
 
 chaos: setup ## kill and restart processes many times under load (ROUNDS=10), compare ledgers and answers
