@@ -18,12 +18,8 @@ setup: ## make .venv from requirements.lock
 run: setup ## start the whole system with its backing services; Ctrl-C stops it
 	@exec $(PYTHON) -m server.standalone
 
-# Tests that measure no time: two at once. What is not named here runs alone.
-AT_ONCE := tests/unit $(addprefix tests/contract/,affiliate catalog clients gateway_tool jobs jobs_service \
-  scheduler server worker_tasks workers)
-
-demo: setup ## play visitors in the running stack's shop (RATE=5 a second, DURATION=60 s); Ctrl-C ends it
-	@exec $(PYTHON) -m workers.demo $(if $(RATE),--rate $(RATE)) $(if $(DURATION),--duration $(DURATION))
+# Two at once; what runs against a whole stack needs the machine for itself.
+AT_ONCE := tests/unit tests/contract
 
 test: setup ## run every test against real services (TESTS=tests/unit: only those)
 ifdef TESTS

@@ -71,7 +71,7 @@ async def test_a_unique_click_stays_one_whichever_copy_comes_first(
     apart: bool,
 ) -> None:
     """The copy from a spool finds the mark of the original and says "not unique"; it may be stored first."""
-    original = msgspec.structs.replace(clicks(1)[0], human=True, unique=True)
+    original = msgspec.structs.replace(clicks(1)[0], human=True, unique=True, product_id="p-1")
     spooled = msgspec.structs.replace(original, unique=False)
     async with running_drain():
         for part in ([spooled], [original], [spooled]) if apart else ([spooled, original, spooled],):
