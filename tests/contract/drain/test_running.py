@@ -69,8 +69,11 @@ async def test_monitoring(settings: DrainSettings, redis: Redis, stream_key: byt
     async with draining_apart(settings.model_copy(update={"metrics_port": unused_port})):
         await append(redis, stream_key, [*clicks(5), b"\x01poison"])
         await until_empty(redis, stream_key)
-        status, body = await asyncio.to_thread(_get, f"{base}/readyz")
-        assert (status, set(json.loads(body).values())) == (200, {"ok"})
+        async with asyncio.timeout(10):  # the stream of events may be joined a moment later
+            while (await asyncio.to_thread(_get, f"{base}/readyz"))[0] != 200:
+                await asyncio.sleep(0.02)
+        body = (await asyncio.to_thread(_get, f"{base}/readyz"))[1]
+        assert set(json.loads(body).values()) == {"ok"}
         metrics = (await asyncio.to_thread(_get, f"{base}/metrics"))[1]
         stream = stream_key.decode()
         assert f'millrace_drain_rows_total{{stream="{stream}"}} 5.0' in metrics

@@ -29,8 +29,8 @@ async def start_server(port: int) -> grpc.aio.Server:
 
 async def becomes(channel: grpc.aio.Channel, wanted: grpc.ChannelConnectivity) -> None:
     async with asyncio.timeout(10):
-        while (state := channel.get_state(try_to_connect=True)) is not wanted:
-            await channel.wait_for_state_change(state)
+        while channel.get_state(try_to_connect=True) is not wanted:
+            await asyncio.sleep(0.005)
 
 
 @pytest.fixture
@@ -71,12 +71,15 @@ async def test_a_connection_in_the_making_is_no_server_yet(
 ) -> None:
     """A call begun now would fail if nothing came of it."""
     subject = Outages(channel, patience=0.3)
-    mute = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", unused_port)
+    held: list[asyncio.StreamWriter] = []  # a connection that nobody holds is closed by the garbage collector
+    mute = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", unused_port)
     await becomes(channel, grpc.ChannelConnectivity.CONNECTING)
     began = time.monotonic()
     await subject.wait_out()
     assert time.monotonic() - began >= 0.25
     mute.close()
+    for writer in held:
+        writer.close()
 
 
 async def test_patience_is_for_the_outage_and_not_for_each_request(channel: grpc.aio.Channel) -> None:
