@@ -21,10 +21,9 @@ from server.analytics.progress_line import ProgressLine
 from server.analytics.rebuild import Kept, RawGone, RebuildGoesOn, Rebuilt, rebuild
 from server.analytics.utc_days import day_of_date
 from server.environment import env_file
-from server.jobs.stack import StackNotFound, stack_address
+from server.jobs.stack import COULD_NOT_ASK, stack_address_or_exit
 
 _NOT_AS_IT_SHOULD_BE: Final = 1
-_COULD_NOT_ASK: Final = 2
 
 _CONNECT_SECONDS: Final = 5.0
 _REDIS_SECONDS: Final = 5.0
@@ -90,7 +89,7 @@ def prove_command(
 
     Ends with 0 when all agree, 1 when somewhere they do not, 2 when PostgreSQL could not be asked.
     """
-    redis_address = redis_url or _from_stack("redis_url", "MILLRACE_REDIS_URL")
+    redis_address = redis_url or stack_address_or_exit("redis_url", "MILLRACE_REDIS_URL")
     kept = Kept(event_days, click_days)
     proof = _run(_prove(_address(dsn), redis_address, StreamKeys(prefix, shards), kept=kept, days=days))
     for note in proof.notes:
@@ -174,19 +173,11 @@ def _run(asked: Awaitable[T]) -> T:
         click.echo(f"A setting is wrong: {error}", err=True)
     except KeyboardInterrupt:
         click.echo("Stopped; the same command goes on from here.", err=True)
-    sys.exit(_COULD_NOT_ASK)
+    sys.exit(COULD_NOT_ASK)
 
 
 def _address(dsn: str | None) -> str:
-    return dsn or _from_stack("postgres_dsn", "MILLRACE_POSTGRES_DSN")
-
-
-def _from_stack(name: str, variable: str) -> str:
-    try:
-        return stack_address(name, variable)
-    except StackNotFound as error:
-        click.echo(str(error), err=True)
-        sys.exit(_COULD_NOT_ASK)
+    return dsn or stack_address_or_exit("postgres_dsn", "MILLRACE_POSTGRES_DSN")
 
 
 if __name__ == "__main__":

@@ -19,11 +19,10 @@ from server.jobs.balance_table import table, verdict
 from server.jobs.ping import PingLost, ping
 from server.jobs.prove import prove
 from server.jobs.queues import QUEUES
-from server.jobs.stack import StackNotFound, stack_address
+from server.jobs.stack import COULD_NOT_ASK, stack_address_or_exit
 from server.jobs.wakeups import make_broker
 
 _NOT_AS_IT_SHOULD_BE = 1
-_COULD_NOT_ASK = 2
 
 _SHOWN = timedelta(hours=24)
 
@@ -70,7 +69,7 @@ def ping_command(dsn: str | None, redis_url: str | None, prefix: str, queue: str
 
     Ends with 0 when it ran, 1 when it did not within the timeout, 2 when PostgreSQL could not be asked.
     """
-    address = redis_url or _from_stack("redis_url", "MILLRACE_REDIS_URL")
+    address = redis_url or stack_address_or_exit("redis_url", "MILLRACE_REDIS_URL")
     try:
         make_broker(address, prefix)
     except ValueError as error:
@@ -87,7 +86,7 @@ def ping_command(dsn: str | None, redis_url: str | None, prefix: str, queue: str
 
 
 def _asked(dsn: str | None, question: Callable[[AsyncEngine], Awaitable[T]]) -> T:
-    address = dsn or _from_stack("postgres_dsn", "MILLRACE_POSTGRES_DSN")
+    address = dsn or stack_address_or_exit("postgres_dsn", "MILLRACE_POSTGRES_DSN")
 
     async def ask() -> T:
         engine = make_engine(address, pool_size=1, application_name="millrace-jobs")
@@ -101,15 +100,7 @@ def _asked(dsn: str | None, question: Callable[[AsyncEngine], Awaitable[T]]) -> 
     except (OSError, SQLAlchemyError) as error:
         # Not SQLAlchemy's own text, which goes on with the statement.
         click.echo(f"PostgreSQL could not be asked: {getattr(error, 'orig', None) or error}", err=True)
-        sys.exit(_COULD_NOT_ASK)
-
-
-def _from_stack(name: str, variable: str) -> str:
-    try:
-        return stack_address(name, variable)
-    except StackNotFound as error:
-        click.echo(str(error), err=True)
-        sys.exit(_COULD_NOT_ASK)
+        sys.exit(COULD_NOT_ASK)
 
 
 if __name__ == "__main__":
