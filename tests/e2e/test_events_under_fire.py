@@ -155,7 +155,7 @@ async def test_a_batch_sent_again_and_again_counts_once(ground: FireGround, traf
     assert await ledger.stored() == dict.fromkeys(ledger.sent, 1)
 
 
-@pytest.mark.skipif(not IS_LONG, reason="test_rolling_restarts has it short")
+@pytest.mark.skipif(not IS_LONG, reason="test_rolling_restarts has it short, with Redis there")
 async def test_restarts_in_good_order_fail_no_request(ground: FireGround, traffic: Traffic) -> None:
     """Edges and drain one after the other, with Redis there and in the end without it."""
     async with traffic.flowing():
