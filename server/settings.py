@@ -11,6 +11,7 @@ from pydantic_settings import NoDecode
 
 from server.auth.settings import Mode, TokenSettings
 from server.environment import env_file
+from server.media.settings import MediaSettings
 
 __all__ = ["Mode", "Settings", "load_settings"]
 
@@ -24,7 +25,7 @@ def _split(value: object) -> object:
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
-class Settings(TokenSettings):
+class Settings(MediaSettings, TokenSettings):
     """`MILLRACE_*` variables, or lines of the file that `MILLRACE_ENV_FILE` names; variables win."""
 
     postgres_dsn: SecretStr

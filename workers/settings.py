@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import NoDecode
 
 from server.jobs.queues import QUEUES, check_queue
+from server.media.settings import MediaSettings
 from workers.process_settings import ProcessSettings
 
 
@@ -17,7 +18,7 @@ def _split(value: object) -> object:
     return value
 
 
-class WorkerSettings(ProcessSettings):
+class WorkerSettings(MediaSettings, ProcessSettings):
     """What every such process reads, and how this one runs jobs. Days are ages after which things go."""
 
     # Connections for handlers; a few more are kept for claims, leases and endings.

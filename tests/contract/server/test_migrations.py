@@ -12,6 +12,7 @@ import server.analytics.models
 import server.audit
 import server.catalog.models
 import server.jobs.models
+import server.media.models
 import server.streams.models  # noqa: F401 - the tables register themselves
 from server.db.engine import make_engine
 from server.db.metadata import Base

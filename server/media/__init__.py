@@ -1,0 +1,1 @@
+"""Pictures: uploads straight into the object store, verification, variants, sweeps."""
