@@ -4,6 +4,7 @@
 
 The base image is stood in for by a copy of the Python that runs this. Steps run as this account and see this
 machine: what is proved is that they succeed, and that their result is whole; not how an engine isolates it.
+Packages of the base's distribution are not installed; those of this machine stand in for them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shutil
 import site
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -119,6 +121,8 @@ class Build:
                 _copy_file(self._context / file, self._stage.place(target), file, named)
 
     def _run(self, instruction: Instruction) -> None:
+        if instruction.rest.startswith("apt-get "):
+            return
         subprocess.run(  # noqa: S603  (the steps of our own Dockerfile)
             ["/bin/sh", "-ec", self._on_this_machine(instruction.rest)],
             cwd=self._stage.place("."),
@@ -150,6 +154,9 @@ def copy_python(target: Path) -> None:
     for name in ("python", "python3"):
         (target / "bin" / name).symlink_to(version)
     shutil.copytree(prefix / "lib" / version, target / "lib" / version, ignore=NOT_IN_BASE, symlinks=True)
+    headers = Path(sysconfig.get_path("include"))
+    if headers.is_dir():
+        shutil.copytree(headers, target / "include" / version)
     for library in (prefix / "lib").glob("libpython3*.so*"):
         shutil.copy2(library, target / "lib" / library.name, follow_symlinks=False)
     packages = Path(site.getsitepackages()[0])

@@ -5,6 +5,7 @@
 
 `requirements.lock` is what a checkout needs, `requirements-runtime.lock` the part of it that our processes
 need, and `requirements-build.lock` the part that builds and installs them; the image is made of the last two.
+`requirements-simd.lock` is Pillow's faster fork alone, which takes Pillow's place where it can be built.
 Each serves Python 3.11 to 3.13 on every platform, through markers. None names a package index: whoever
 installs decides where from. Our own two distributions are left out; they are installed from the checkout.
 """
@@ -32,14 +33,18 @@ OPTIONS = (
     "--quiet",
 )
 LOCK, RUNTIME_LOCK, BUILD_LOCK = "requirements.lock", "requirements-runtime.lock", "requirements-build.lock"
+SIMD_LOCK = "requirements-simd.lock"
+SIMD = "pillow-simd>=12.1,<13\n"
+SIMD_BUILT_WITH = ("pybind11", "setuptools")
 OURS = "millrace-clients[streams] @ ./clients\n"
 
 
 def main() -> None:
-    """Compiles the lock and then, bound to its versions, its two parts."""
+    """Compiles the lock and then, bound to its versions, its two parts; and the one of Pillow's fork."""
     upgrade = ["--upgrade"] if os.environ.get("UPGRADE") else []
     write(LOCK, "--extra=standalone", "--extra=dev", *upgrade, "pyproject.toml", "-", listed=OURS)
     write_parts(ROOT)
+    write(SIMD_LOCK, *upgrade, "-", listed=SIMD)
 
 
 def write_parts(folder: Path) -> None:
@@ -52,10 +57,10 @@ def write_parts(folder: Path) -> None:
 
 
 def build_requirements() -> list[str]:
-    """What the wheels of our two distributions are built with, and what installs the others in the image."""
+    """What builds the wheels of our two distributions and of pillow-simd, and installs all in the image."""
     projects = (ROOT / "pyproject.toml", ROOT / "clients" / "pyproject.toml")
     wanted = (tomllib.loads(project.read_text())["build-system"]["requires"] for project in projects)
-    return sorted({"uv"}.union(*wanted))
+    return sorted({"uv", *SIMD_BUILT_WITH}.union(*wanted))
 
 
 def write(name: str, *arguments: str, listed: str, folder: Path = ROOT) -> None:

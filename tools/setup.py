@@ -5,7 +5,7 @@
 Needs the standard library alone. Any Python 3.8 or newer can run it: it looks for a suitable one (3.11 to
 3.13, the newest found on PATH or among pyenv's) and builds `.venv` with that. What the lock file pins is
 installed as wheels, every file checked against its hash; the two distributions of this repository are
-installed in place.
+installed in place. Where it can be built, pillow-simd takes Pillow's place, unless MILLRACE_PILLOW=stock.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ from pathlib import Path
 from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # an isolated Python does not look beside the file that it runs
+
+from tools import pictures, pillow_simd  # noqa: E402
+from tools.compiling import has_avx2  # noqa: E402
+
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "millrace-setup.json"
@@ -53,15 +58,20 @@ def main() -> None:
 
 
 def set_up() -> None:
-    """Makes or repairs `.venv` and writes its stamp last."""
+    """Makes or repairs `.venv`; its stamp goes first and is written last."""
+    choice = pictures_chosen()
+    STAMP.unlink(missing_ok=True)
     if not venv_works():
         make_venv(*newest_python())
     check_postgres()
+    target = pillow_simd.target_of(PYTHON)
+    pillow_simd.clear_doubtful(target.packages)
     say("installing the pinned packages (about half a minute the first time)")
     pip("--require-hashes", "--only-binary=:all:", "--requirement", str(LOCK))
     for distribution in LOCAL_DISTRIBUTIONS:
         # hatchling came with the lock, so this needs no index.
         pip("--no-deps", "--no-build-isolation", "--editable", str(distribution))
+    library = provide_pictures(target, choice)
     unpack_postgres()
     say("compiling")
     run(
@@ -77,13 +87,13 @@ def set_up() -> None:
         *map(str, our_sources()),
         check=False,
     )
-    STAMP.write_text(json.dumps(wanted_stamp()))
+    STAMP.write_text(json.dumps({**wanted_stamp(), "pictures": library}))
     say("ready")
 
 
 def wanted_stamp() -> dict[str, str]:
     """What `.venv` depends on: change any of it and the environment is brought up to date again."""
-    content = hashlib.sha256(LOCK.read_bytes())
+    content = hashlib.sha256(LOCK.read_bytes() + pillow_simd.LOCK.read_bytes())
     for distribution in LOCAL_DISTRIBUTIONS:
         content.update((distribution / "pyproject.toml").read_bytes())
     return {"content": content.hexdigest(), "place": str(ROOT)}
@@ -92,9 +102,12 @@ def wanted_stamp() -> dict[str, str]:
 def stamp_is_current() -> bool:
     """Whether `.venv` was made from this lock in this place and its Python is still there."""
     try:
-        return bool(json.loads(STAMP.read_text()) == wanted_stamp()) and PYTHON.exists()
-    except (OSError, ValueError):
+        stamp = json.loads(STAMP.read_text())
+        library = stamp.pop("pictures")
+    except (OSError, ValueError, KeyError):
         return False
+    serves = pictures.still_serves(library, pictures_chosen(), avx2=has_avx2())
+    return bool(stamp == wanted_stamp()) and serves and PYTHON.exists()
 
 
 def venv_works() -> bool:
@@ -152,6 +165,22 @@ def check_postgres() -> None:
         return
     if not list(Path("/usr/lib/postgresql").glob("*/bin/postgres")):
         give_up(INSTALL_POSTGRES.format(version=".".join(map(str, version))))
+
+
+def pictures_chosen() -> str:
+    """Which library of pictures is wanted; leaves when that is none that there is."""
+    try:
+        return pictures.chosen()
+    except pillow_simd.CannotBuild as error:
+        give_up(str(error))
+
+
+def provide_pictures(target: pillow_simd.Target, choice: str) -> dict[str, object]:
+    """Has pictures read and written by the wanted library; leaves when it cannot be had but was asked for."""
+    try:
+        return pictures.provide(target, choice, say)
+    except pillow_simd.CannotBuild as error:
+        give_up(str(error))
 
 
 def unpack_postgres() -> None:

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[3]
 FILE = ROOT / "docker-compose.yml"
-OURS = ("edge", "server", "drain", "worker", "scheduler", "migrate")
+OURS = ("edge", "server", "drain", "worker", "scheduler", "bucket-door", "migrate")
 _VARIABLE = re.compile(r"\$(?:\$|\{(\w+)(?:(:[-?])([^}]*))?\})")
 
 

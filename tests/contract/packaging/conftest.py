@@ -1,8 +1,10 @@
 """The image, made without an engine, and the variables that a stranger's `.env` would have."""
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -31,10 +33,21 @@ def compose(variables: dict[str, str]) -> ComposeFile:
 
 @pytest.fixture(scope="session")
 def image() -> Iterator[Stage]:
-    """The image's files, where every account can read and only ours can write."""
+    """The image's files, where every account can read and only ours can write.
+
+    Its library of pictures is the one of this environment, whose wheel spares building another.
+    """
     folder = Path(tempfile.mkdtemp(prefix="millrace-image-"))
     folder.chmod(0o755)
+    wheel = next(Path(sys.prefix).glob("millrace-pictures/*/*.whl"), None) if _has_pillow_simd() else None
     try:
-        yield Build(ROOT, folder).perform()
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("MILLRACE_PILLOW", "simd" if _has_pillow_simd() else "stock")
+            environment.setenv("MILLRACE_PILLOW_WHEEL", str(wheel or ""))
+            yield Build(ROOT, folder).perform()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _has_pillow_simd() -> bool:
+    return any(distributions(name="pillow-simd"))

@@ -14,6 +14,8 @@ import edge.lifetime
 import server.rpc.host
 from edge.settings import Settings as EdgeSettings
 from server.settings import Settings as ServerSettings
+from server.standalone.bucket_door.app import FINISH_SECONDS
+from server.standalone.bucket_door.settings import DoorSettings
 from server.standalone.migrate import MigrateSettings
 from tests.contract.packaging.compose_file import (
     FILE,
@@ -35,11 +37,12 @@ SETTINGS: Mapping[str, type[BaseSettings]] = {
     "drain": DrainSettings,
     "worker": WorkerSettings,
     "scheduler": ProcessSettings,
+    "bucket-door": DoorSettings,
     "migrate": MigrateSettings,
 }
 # Elasticsearch writes its keystore into its own configuration folder.
 WRITABLE = {"elasticsearch"}
-PUBLISHED = {"edge", "mail"}
+PUBLISHED = {"edge", "bucket-door", "mail"}
 SERVICES = sorted(load_compose_file(dict.fromkeys(variables_named(), "x")).services)
 
 
@@ -84,7 +87,15 @@ def test_the_variables_of_a_fresh_env_are_all_that_is_required(variables: dict[s
 
 
 @pytest.mark.parametrize(
-    "name", ["MILLRACE_JWT_SECRETS", "MILLRACE_EDGE_TOKEN", "POSTGRES_PASSWORD", "REDIS_PASSWORD"]
+    "name",
+    [
+        "MILLRACE_JWT_SECRETS",
+        "MILLRACE_EDGE_TOKEN",
+        "POSTGRES_PASSWORD",
+        "REDIS_PASSWORD",
+        "S3_ACCESS_KEY",
+        "S3_SECRET_KEY",
+    ],
 )
 def test_a_missing_secret_is_said(variables: dict[str, str], name: str) -> None:
     """There is no default for a secret, and the refusal says where one comes from."""
@@ -126,10 +137,10 @@ def test_images_are_pinned(compose: ComposeFile, name: str) -> None:
         assert re.fullmatch(r"v?\d+\.\d+\.\d+(-\w+)?|\d+\.\d+(-\w+)?", tag), image
 
 
-def test_only_the_edge_is_published(compose: ComposeFile) -> None:
+def test_only_what_browsers_need_is_published(compose: ComposeFile) -> None:
     """By default, and on loopback alone: a proxy with TLS belongs in front."""
     published = {name: service.get("ports", []) for name, service in compose.services.items()}
-    assert {name for name in compose.default_services if published[name]} == {"edge"}
+    assert {name for name in compose.default_services if published[name]} == {"edge", "bucket-door"}
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
@@ -166,6 +177,7 @@ def test_no_stop_is_cut_short(compose: ComposeFile) -> None:
     patience = {name: float(compose.services[name]["stop_grace_period"].removesuffix("s")) for name in OURS}
     assert patience["edge"] > longest_stop(edge.lifetime) + 5
     assert patience["server"] > longest_stop(server.rpc.host) + 5
+    assert patience["bucket-door"] > FINISH_SECONDS + 5
     assert patience["worker"] > WorkerSettings.model_fields["worker_grace_seconds"].default + 5
 
 
@@ -180,6 +192,31 @@ def test_the_worker_computes_on_the_cores_that_it_has(compose: ComposeFile) -> N
     """Python counts the machine's, whatever the container may use."""
     limits = compose.services["worker"]["deploy"]["resources"]["limits"]
     assert float(compose.environment("worker")["PYTHON_CPU_COUNT"]) == float(limits["cpus"])
+
+
+def test_the_worker_has_room_for_what_it_decodes(compose: ComposeFile) -> None:
+    """As much as each of its decoding processes may take, beside what it needs itself."""
+    environment = compose.environment("worker")
+    limit = compose.services["worker"]["deploy"]["resources"]["limits"]["memory"]
+    decoding = int(environment["MILLRACE_MEDIA_DECODE_MEMORY_MIB"]) * int(environment["PYTHON_CPU_COUNT"])
+    assert int(limit.removesuffix("M")) >= decoding + 768
+
+
+def test_the_parts_that_meet_at_the_bucket_agree(compose: ComposeFile) -> None:
+    """On the bucket and its keys; and browsers are sent to where the door is published."""
+    server, worker, door = (compose.environment(name) for name in ("server", "worker", "bucket-door"))
+    shared = {name: value for name, value in door.items() if name.startswith("MILLRACE_S3_")}
+    del shared["MILLRACE_S3_UPLOAD_ORIGINS"]
+    assert shared.items() <= server.items()
+    assert shared.items() <= worker.items()
+    assert compose.services["s3-bucket"]["command"][-1] == f"/data/{door['MILLRACE_S3_BUCKET']}"
+    addresses = [server["MILLRACE_S3_UPLOAD_ENDPOINT"], server["MILLRACE_MEDIA_PUBLIC_URL"]]
+    image = image_environment()
+    listening = [image["MILLRACE_S3_DOOR_PORT"], image["MILLRACE_MEDIA_PORT"]]
+    assert compose.services["bucket-door"]["ports"] == [
+        f"{address.removeprefix('http://')}:{port}"
+        for address, port in zip(addresses, listening, strict=True)
+    ]
 
 
 def test_redis_keeps_what_it_acknowledged(compose: ComposeFile) -> None:
@@ -206,4 +243,6 @@ def test_secrets_reach_only_those_who_need_them(compose: ComposeFile, variables:
         "MILLRACE_VISITOR_SECRET": {"edge"},
         "POSTGRES_PASSWORD": {"server", "drain", "worker", "scheduler", "migrate"},
         "REDIS_PASSWORD": {"edge", "server", "drain", "worker", "scheduler"},
+        "S3_ACCESS_KEY": {"server", "worker", "bucket-door"},
+        "S3_SECRET_KEY": {"server", "worker", "bucket-door"},
     }

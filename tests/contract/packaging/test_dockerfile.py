@@ -40,13 +40,26 @@ def test_the_base_is_pinned_and_has_our_python() -> None:
 
 def test_nothing_is_installed_that_is_not_pinned_by_hash() -> None:
     """Every install is from a lock with hashes, as wheels, or from wheels that were built here."""
-    commands = " && ".join(one.rest for one in INSTRUCTIONS if one.word == "RUN").split("&&")
+    commands = [command for command in commands_run() if not command.startswith("apt-get ")]
     installs = [command for command in commands if " install " in command]
     assert installs
     for command in installs:
         locked = "--require-hashes" in command and "--only-binary=:all:" in command
         assert locked or "--no-index" in command, command
-    assert not re.search(r"\b(apt|apt-get|curl|wget|sudo)\b|://", TEXT)
+    assert not re.search(r"\b(apt|curl|wget|sudo)\b(?!/)|://", TEXT.replace("apt-get", ""))
+
+
+def test_the_distribution_gives_a_compiler_and_libraries_of_pictures_alone() -> None:
+    """To build with in the first stage; to run with in the image, which gets no compiler and no header."""
+    installs = [command.split() for command in commands_run() if command.startswith("apt-get -qq install")]
+    build, image = ({word for word in words[3:] if not word.startswith("--")} for words in installs)
+    assert build == {"gcc", "libc6-dev", "libjpeg62-turbo-dev", "liblcms2-dev", "libwebp-dev", "zlib1g-dev"}
+    assert image == {"libjpeg62-turbo", "liblcms2-2", "libwebp7", "libwebpdemux2", "libwebpmux3", "zlib1g"}
+
+
+def commands_run() -> list[str]:
+    """The commands of every RUN, in order."""
+    return [command.strip() for one in INSTRUCTIONS if one.word == "RUN" for command in one.rest.split("&&")]
 
 
 def test_the_account_is_a_number_other_than_roots() -> None:
@@ -78,8 +91,9 @@ def test_the_image_gets_only_the_result_of_the_build() -> None:
 def test_the_build_sees_only_what_it_needs() -> None:
     """No secret, no state, no test and no version control goes to the engine."""
     tops = {path.parts[0] for path in context_files(ROOT)}
-    files = {"requirements-build.lock", "requirements-runtime.lock", "pyproject.toml", "README.md", "LICENSE"}
-    assert tops == files | {"clients", "edge", "server", "workers"}
+    locks = {f"requirements-{part}.lock" for part in ("build", "runtime", "simd")}
+    files = {*locks, "pyproject.toml", "README.md", "LICENSE"}
+    assert tops == files | {"clients", "edge", "server", "tools", "workers"}
     assert not [path for path in context_files(ROOT) if path.suffix == ".pyc" or "node_modules" in path.parts]
 
 
@@ -93,7 +107,7 @@ def test_every_short_name_is_a_module(module: str) -> None:
 def test_every_lasting_process_has_a_check() -> None:
     """And every check is of a process."""
     assert CHECKS.keys() <= COMMANDS.keys()
-    assert {"edge", "server", "drain", "worker", "scheduler"} == CHECKS.keys()
+    assert {"edge", "server", "drain", "worker", "scheduler", "bucket-door"} == CHECKS.keys()
 
 
 def test_instructions_are_joined_and_flags_apart() -> None:

@@ -134,7 +134,7 @@ def test_a_slip_in_the_name_is_not_health() -> None:
     command = [sys.executable, "-m", "server.container", "health", "egde"]
     checked = subprocess.run(command, check=False, capture_output=True, text=True)
     assert checked.returncode == 1
-    assert "edge, server, drain, worker, scheduler" in checked.stderr
+    assert "edge, server, drain, worker, scheduler, bucket-door" in checked.stderr
 
 
 def test_a_command_that_ends_has_no_health() -> None:

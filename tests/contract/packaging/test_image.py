@@ -4,6 +4,7 @@ An engine's isolation is not here: the account, the read-only files and the envi
 """
 
 import asyncio
+import json
 import os
 import re
 import shlex
@@ -15,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
+from server.media.pictures.library import check_library
+from server.standalone.backing import s3
 from server.standalone.ports import free_port
 from tests.contract.packaging.compose_file import OURS, ComposeFile
 from tests.contract.packaging.container import Container, stop
@@ -29,22 +33,42 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the image is on
 
 @dataclass
 class System:
-    """Containers by service, each with the environment that compose gives it; `edge_url` is the door."""
+    """Containers by service, each with the environment that compose gives it; the URLs are its doors."""
 
     containers: dict[str, Container]
     edge_url: str
+    pictures_url: str
 
     def __getitem__(self, service: str) -> Container:
         return self.containers[service]
 
 
 @pytest.fixture
-def system(
-    image: Stage, compose: ComposeFile, empty_postgres_dsn: str, redis_url: str, redis_prefix: str
+async def s3_server(services_folder: Path) -> AsyncIterator[s3.ObjectStore]:
+    """As the compose file's own."""
+    state = services_folder / "pictures-of-the-image"
+    state.mkdir()
+    async with s3.running_object_store(state) as (server, _):
+        yield server
+
+
+@pytest.fixture
+def system(  # noqa: PLR0917
+    image: Stage,
+    compose: ComposeFile,
+    empty_postgres_dsn: str,
+    redis_url: str,
+    redis_prefix: str,
+    s3_server: s3.ObjectStore,
 ) -> System:
     """What differs from compose is where things are: the stores of the tests, and free ports."""
-    grpc, edge = free_port(), free_port()
+    grpc, edge, uploads, pictures = free_port(), free_port(), free_port(), free_port()
     places = {
+        "MILLRACE_S3_ENDPOINT": s3_server.endpoint,
+        "MILLRACE_S3_ACCESS_KEY": s3_server.access_key,
+        "MILLRACE_S3_SECRET_KEY": s3_server.secret_key,
+        "MILLRACE_S3_DOOR_PORT": str(uploads),
+        "MILLRACE_MEDIA_PORT": str(pictures),
         "MILLRACE_POSTGRES_DSN": empty_postgres_dsn,
         "MILLRACE_REDIS_URL": redis_url,
         "MILLRACE_REDIS_PREFIX": redis_prefix,
@@ -59,14 +83,18 @@ def system(
         own = {"MILLRACE_REDIS_PREFIX": redis_prefix, "MILLRACE_METRICS_PORT": str(free_port())}
         return Container(image, {**given, **here, **own})
 
-    return System({name: container(name) for name in OURS}, f"http://127.0.0.1:{edge}")
+    return System(
+        {name: container(name) for name in OURS},
+        f"http://127.0.0.1:{edge}",
+        f"http://127.0.0.1:{pictures}",
+    )
 
 
 @asynccontextmanager
 async def running(system: System, image: Stage, compose: ComposeFile) -> AsyncIterator[None]:
     """Start in compose's order, each once the last is healthy; end all of them within compose's patience."""
     async with AsyncExitStack() as stack:
-        for name in ("server", "drain", "worker", "scheduler", "edge"):
+        for name in ("server", "drain", "worker", "scheduler", "bucket-door", "edge"):
             process = await system[name].start(*compose.services[name]["command"])
             patience = float(compose.services[name]["stop_grace_period"].removesuffix("s"))
             stack.push_async_callback(_stopped, process, image, patience)
@@ -107,6 +135,7 @@ async def test_a_click_through_the_image(system: System, image: Stage, compose: 
         assert "Secure" not in click.headers["Set-Cookie"]  # the address in the .env is a plain one
         assert await _clicks_counted(partner, link["linkId"]) == 1
         await _documents_are_there(session)
+        assert (await session.get(f"{system.pictures_url}/product/kettle/none.jpg")).status == 404
 
     assert _files(image) == before
 
@@ -118,6 +147,13 @@ async def test_the_files_belong_to_somebody_else(image: Stage) -> None:
     probe = f"import os; print(any(os.access(top, os.W_OK) for top, _, _ in os.walk({folder!r})))"
     _, said, _ = await container.run("python", "-c", probe)
     assert said.strip() == str(os.geteuid() != 0)
+
+
+async def test_the_image_has_a_fit_library_of_pictures(image: Stage) -> None:
+    """Of the kind that this environment has."""
+    code, said, complaint = await Container(image, {}).run("python", "-m", "server.media.pictures.library")
+    assert (code, complaint) == (0, "")
+    assert json.loads(said) == msgspec.to_builtins(check_library())
 
 
 def _files(image: Stage) -> set[Path]:

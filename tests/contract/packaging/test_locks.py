@@ -1,12 +1,21 @@
 """The image's locks are parts of the checkout's, whole, and name no index."""
 
-from importlib.metadata import requires
+from importlib.metadata import PackageNotFoundError, requires
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tools.lock import BUILD_LOCK, LOCK, ROOT, RUNTIME_LOCK, build_requirements, pins
+from tools.lock import (
+    BUILD_LOCK,
+    LOCK,
+    ROOT,
+    RUNTIME_LOCK,
+    SIMD_BUILT_WITH,
+    SIMD_LOCK,
+    build_requirements,
+    pins,
+)
 
 OURS = {"millrace", "millrace-clients"}
 NOT_FOR_RUNNING = {
@@ -58,6 +67,15 @@ def test_the_runtime_lock_has_no_tools() -> None:
     assert not lines_of(RUNTIME_LOCK).keys() & NOT_FOR_RUNNING
 
 
+def test_the_lock_of_pillow_simd_is_of_it_alone() -> None:
+    """One version, by hash, from no index; what builds it is in the other locks."""
+    text = (ROOT / SIMD_LOCK).read_text()
+    assert [*lines_of(SIMD_LOCK)] == ["pillow-simd"]
+    assert "--hash=sha256:" in text
+    assert "://" not in text
+    assert set(SIMD_BUILT_WITH) <= lines_of(LOCK).keys() & lines_of(BUILD_LOCK).keys()
+
+
 def closure(requirements: list[Requirement]) -> set[str]:
     """The distributions that these lead to on this machine, by what the installed ones declare."""
     found: set[str] = set()
@@ -69,9 +87,17 @@ def closure(requirements: list[Requirement]) -> set[str]:
             continue
         seen.add((name, extras))
         found.add(name)
-        needed = map(Requirement, requires(name) or [])
+        needed = map(Requirement, requirements_of(name))
         requirements += [need for need in needed if applies(need, extras)]
     return found
+
+
+def requirements_of(name: str) -> list[str]:
+    """What an installed distribution declares; pillow-simd does for Pillow, in whose place it may be."""
+    try:
+        return requires(name) or []
+    except PackageNotFoundError:
+        return (requires("pillow-simd") or []) if name == "pillow" else pytest.fail(f"{name} is missing")
 
 
 def applies(requirement: Requirement, extras: frozenset[str]) -> bool:
