@@ -13,6 +13,8 @@ Fit = Literal["cover", "contain", "fill", "inside", "outside"]
 Format = Literal["webp", "jpeg", "png", "avif"]
 
 MAX_SIDE: Final = 4000
+# Of one picture, added up over all calls: its job makes them all.
+MAX_VARIANTS: Final = 50
 DEFAULT_QUALITY: Final = 80
 WHITE: Final = "#ffffffff"
 # Counts up when the same recipe gives other pixels than before: keys of old variants are never written again.
