@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.db.engine import Sessions
 from server.jobs.execution import MAX_LINE_LENGTH, ClaimedJob, JobExecution
 from server.jobs.tasks import result_json
+from workers.confined import ConfinedCalls, Limits
 from workers.leases import HeldJob
 from workers.patience import POSTGRES_FAILURES
 from workers.process_slots import ProcessSlots
@@ -37,6 +38,7 @@ class JobRun(Generic[P]):
         execution: JobExecution,
         sessions: Sessions,
         slots: ProcessSlots,
+        confined: ConfinedCalls,
     ) -> None:
         self.payload = payload
         self.completed = False
@@ -44,6 +46,7 @@ class JobRun(Generic[P]):
         self._execution = execution
         self._sessions = sessions
         self._slots = slots
+        self._confined = confined
         self._progress: tuple[int | None, int | None, str | None] | None = None
         self._lines: list[str] = []
         self._saver: asyncio.Task[None] | None = None
@@ -99,6 +102,13 @@ class JobRun(Generic[P]):
         What is given and returned is pickled on the way. The process is killed with the run.
         """
         return await self._slots.run(call, *args)
+
+    async def confined(self, call: Callable[[bytes], bytes], question: bytes, limits: Limits) -> bytes:
+        """Call a function of a module in a fresh process under limits: for bytes that strangers made.
+
+        Raises what `ConfinedCalls.run` does. The process is killed with the run.
+        """
+        return await self._confined.run(call, question, limits)
 
     async def save(self) -> None:
         """Save progress and log lines now. A PostgreSQL that is away costs no more than these."""

@@ -18,6 +18,7 @@ from server.jobs.execution import ClaimedJob, Failure, JobExecution, LostLease
 from server.jobs.queues import CRITICAL
 from server.jobs.tasks import MalformedPayload, Postponed, RetryPolicy, Task, UnknownVersion, result_json
 from workers.completions import Completions
+from workers.confined import ConfinedCalls
 from workers.job_run import JobRun
 from workers.leases import Ending, HeldJob, Leases
 from workers.metrics import WorkerMetrics
@@ -47,6 +48,7 @@ class JobRunner:
         sessions: Sessions,
         urgent_sessions: Sessions,
         slots: ProcessSlots,
+        confined: ConfinedCalls,
         leases: Leases,
         patience: Patience,
         metrics: WorkerMetrics,
@@ -56,6 +58,7 @@ class JobRunner:
         self._sessions = sessions
         self._urgent_sessions = urgent_sessions
         self._slots = slots
+        self._confined = confined
         self._leases = leases
         self._patience = patience
         self._metrics = metrics
@@ -128,6 +131,7 @@ class JobRunner:
             execution=self._execution,
             sessions=self._urgent_sessions if job.queue == CRITICAL else self._sessions,
             slots=self._slots,
+            confined=self._confined,
         )
         raised, result = await self._handle(held, run, task, handler)
         if run.completed or (raised is None and held.ending is None):

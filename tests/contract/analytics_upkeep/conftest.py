@@ -22,9 +22,11 @@ from server.analytics.rebuild import Kept
 from server.db.engine import make_sessions
 from server.jobs.enqueueing import Jobs
 from server.jobs.execution import JobExecution
+from server.media.store import ObjectStore
 from tests.contract.analytics_upkeep.shop import HOUR_MS, this_hour_ms
 from tests.contract.drain.drains import draining_here
 from tests.contract.worker_tasks.conftest import Turn
+from workers.confined import ConfinedCalls
 from workers.drain.settings import DrainSettings
 from workers.resources import Resources
 from workers.settings import WorkerSettings
@@ -88,20 +90,24 @@ async def ground(postgres_dsn: str, redis_url: str, redis_prefix: str) -> AsyncI
 
 
 @pytest.fixture
-def turn(ground: Ground, engine: AsyncEngine) -> Turn:
+async def turn(ground: Ground, engine: AsyncEngine) -> AsyncIterator[Turn]:
     """Runs tasks as a worker does."""
+    settings = WorkerSettings(
+        postgres_dsn=SecretStr(ground.dsn),
+        redis_url=SecretStr(ground.redis_url),
+        redis_prefix=ground.keys.prefix,
+        stream_shards=ground.keys.shards,
+    )
     resources = Resources(
-        settings=WorkerSettings(
-            postgres_dsn=SecretStr(ground.dsn),
-            redis_url=SecretStr(ground.redis_url),
-            redis_prefix=ground.keys.prefix,
-            stream_shards=ground.keys.shards,
-        ),
+        settings=settings,
         engine=engine,
         sessions=make_sessions(engine),
         urgent_sessions=make_sessions(engine),
         redis=ground.redis,
         stream_keys=ground.keys,
         jobs=Jobs(lambda queue: None),
+        store=ObjectStore(settings),
     )
-    return Turn(resources, JobExecution(engine, worker="tester", lease=timedelta(seconds=30)))
+    execution = JobExecution(engine, worker="tester", lease=timedelta(seconds=30))
+    async with ConfinedCalls(1) as confined:
+        yield Turn(resources, execution, confined)

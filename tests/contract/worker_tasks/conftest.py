@@ -18,6 +18,8 @@ from server.jobs.enqueueing import Jobs
 from server.jobs.execution import JobExecution
 from server.jobs.models import Job
 from server.jobs.tasks import Task
+from server.media.store import ObjectStore
+from workers.confined import ConfinedCalls
 from workers.job_run import JobRun
 from workers.leases import HeldJob
 from workers.process_slots import ProcessSlots
@@ -32,6 +34,7 @@ class Turn:
 
     resources: Resources
     execution: JobExecution
+    confined: ConfinedCalls
 
     async def begin(self, task: Task[Any], payload: msgspec.Struct) -> JobRun[Any]:
         """A run of a job that was enqueued and claimed."""
@@ -44,6 +47,7 @@ class Turn:
             execution=self.execution,
             sessions=self.resources.sessions,
             slots=ProcessSlots(1),
+            confined=self.confined,
         )
 
     async def run(self, task: Task[Any], payload: msgspec.Struct) -> Any:
@@ -83,5 +87,8 @@ async def turn(
             redis=redis,
             stream_keys=StreamKeys(redis_prefix),
             jobs=Jobs(lambda queue: None),
+            store=ObjectStore(settings),
         )
-        yield Turn(resources, JobExecution(engine, worker="tester", lease=timedelta(seconds=30)))
+        execution = JobExecution(engine, worker="tester", lease=timedelta(seconds=30))
+        async with ConfinedCalls(1) as confined:
+            yield Turn(resources, execution, confined)
