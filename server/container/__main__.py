@@ -12,6 +12,7 @@ COMMANDS: Mapping[str, str] = {
     "drain": "workers.drain",
     "worker": "workers",
     "scheduler": "workers.scheduler",
+    "bucket-door": "server.standalone.bucket_door",
     "migrate": "server.standalone.migrate",
     "backfill": "workers.backfill",
     "catalog": "server.catalog",

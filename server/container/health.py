@@ -33,6 +33,13 @@ def check_monitored() -> None:
     _expect_ready(_loopback(os.environ.get("MILLRACE_METRICS_HOST", "")), _port("MILLRACE_METRICS_PORT", 0))
 
 
+def check_bucket_door() -> None:
+    """Raises Unhealthy unless the door says that it reaches the store of pictures."""
+    _expect_ready(
+        _loopback(os.environ.get("MILLRACE_BUCKET_DOOR_HOST", "")), _port("MILLRACE_MEDIA_PORT", 9001)
+    )
+
+
 def check_server() -> None:
     """Raises Unhealthy unless the server answers SERVING for the whole of itself."""
     # Half of this command's time, and of no use to the others.
@@ -54,6 +61,7 @@ CHECKS: Mapping[str, Callable[[], None]] = {
     "drain": check_monitored,
     "worker": check_monitored,
     "scheduler": check_monitored,
+    "bucket-door": check_bucket_door,
 }
 
 

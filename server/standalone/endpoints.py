@@ -17,9 +17,13 @@ class Endpoints(TypedDict):
     postgres_dsn: str
     redis_url: str
     s3_endpoint: str
+    # Where browsers send uploads; presigned URLs begin with it.
+    s3_upload_endpoint: str
     s3_access_key: str
     s3_secret_key: str
     s3_bucket: str
+    # Below it everybody reads pictures by their key.
+    media_url: str
     smtp: str
     mailbox_url: str
     admin_token: str

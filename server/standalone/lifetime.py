@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from server.standalone.endpoints import Endpoints, remove_endpoints, write_endpoints
+from server.standalone.own_processes import WORKER
 from server.standalone.ports import RememberedPorts
+from server.standalone.probes import state_of
 from server.standalone.settings import Settings, SettingsError
 from server.standalone.stack import Stack
 from server.standalone.state_lock import SUPERVISOR_LOCK, stack_lock, wait_for_last_run
@@ -49,7 +51,15 @@ async def run_stack(settings: Settings) -> None:
         endpoints = await _unless(stopping, stack)
         if endpoints is not None:
             write_endpoints(settings.state, endpoints)
-            show(endpoints, logs=settings.state / "logs", metrics=stack.metrics_ports(), seconds=taken())
+            metrics = stack.metrics_ports()
+            pictures = await state_of("pictures", metrics[WORKER]) if WORKER in metrics else None
+            show(
+                endpoints,
+                logs=settings.state / "logs",
+                metrics=metrics,
+                pictures=pictures,
+                seconds=taken(),
+            )
             await stopping.wait()
         say("stopping; Ctrl-C again kills what is left")
     say("stopped")

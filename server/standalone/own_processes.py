@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from server.standalone.backing.object_store import DoorPorts
 from server.standalone.backing.services import BackingServices
 from server.standalone.children import ChildSpec, Probe
 from server.standalone.ports import RememberedPorts
@@ -16,11 +17,11 @@ from server.standalone.settings import PROJECT, Settings
 
 # Where the demo shop would be, were there one.
 SHOP = "shop.example"
-SERVER, DRAIN, EDGE = "server", "drain", "edge"
+SERVER, DRAIN, EDGE, BUCKET_DOOR = "server", "drain", "edge", "bucket-door"
 WORKER, SCHEDULER = "worker", "scheduler"
 # Doors first, so that nothing new comes in, then what adds jobs without being asked. Workers and drain finish
 # what they have while the server still answers.
-STOP_ORDER = (EDGE, SCHEDULER, WORKER, DRAIN, SERVER)
+STOP_ORDER = (EDGE, BUCKET_DOOR, SCHEDULER, WORKER, DRAIN, SERVER)
 # Longer than any of them may take to finish what is under way; nearly always it is a second or two.
 STOP_WITHIN = 45.0
 
@@ -51,6 +52,7 @@ def own_environment(
         "MILLRACE_STATE_DIR": str(settings.state),
         "MILLRACE_POSTGRES_DSN": backing.postgres_dsn,
         "MILLRACE_REDIS_URL": backing.redis_url,
+        **backing.pictures.environment(),
         "MILLRACE_GRPC_TARGET": grpc_target(grpc_ports),
     }
     environment = {**defaults, **settings.environment, **addresses}
@@ -93,8 +95,13 @@ def own_processes(
     ports: RememberedPorts,
     door: socket.socket,
     logs: Path,
+    *,
+    bucket_door: DoorPorts | None,
 ) -> list[ChildSpec]:
-    """The drain, and as many of the others as wanted; edges all accept from the one socket `door`."""
+    """The drain, and as many of the others as wanted; edges all accept from the one socket `door`.
+
+    The bucket's door is one too where it has ports.
+    """
     edges = [f"{EDGE}-{number}" for number in range(1, settings.edge_processes + 1)]
     return [
         *(
@@ -111,12 +118,13 @@ def own_processes(
             _process(name, "workers.scheduler", environment, ports, logs)
             for name in numbered(SCHEDULER, settings.scheduler_processes)
         ),
+        *([_bucket_door(bucket_door, environment, logs)] if bucket_door else []),
     ]
 
 
 def stop_order(names: list[str]) -> list[list[str]]:
     """The names of running processes of ours, grouped and ordered by when to stop them."""
-    return [[name for name in names if name.split("-")[0] == kind] for kind in STOP_ORDER]
+    return [[name for name in names if name == kind or name.startswith(f"{kind}-")] for kind in STOP_ORDER]
 
 
 def _process(
@@ -145,6 +153,19 @@ def _server(
 ) -> ChildSpec:
     listening = {**environment, "MILLRACE_GRPC_LISTEN": f"127.0.0.1:{port}"}
     return _process(name, "server", listening, ports, logs, ready=accepts(port))
+
+
+def _bucket_door(ports: DoorPorts, environment: Mapping[str, str], logs: Path) -> ChildSpec:
+    """It has no figures, so no port for them. What it needs to reach the store it loads when first asked."""
+    return ChildSpec(
+        name=BUCKET_DOOR,
+        command=(sys.executable, "-m", "server.standalone.bucket_door"),
+        environment=environment,
+        folder=PROJECT,
+        log=logs / f"{BUCKET_DOOR}.log",
+        ready=all_of([accepts(ports.upload), accepts(ports.public)]),
+        stop_within=STOP_WITHIN,
+    )
 
 
 def _edge(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Iterable
 
 from server.standalone.children import Probe
@@ -9,12 +10,12 @@ from server.standalone.children import Probe
 ANSWER_TIMEOUT = 2.0
 
 
-async def _exchange(port: int, request: bytes, host: str) -> bytes:
+async def _exchange(port: int, request: bytes, host: str, limit: int = 512) -> bytes:
     reader, writer = await asyncio.open_connection(host, port)
     try:
         writer.write(request)
         await writer.drain()
-        return await reader.read(512) if request else b""
+        return await reader.read(limit) if request else b""
     finally:
         writer.close()
 
@@ -47,6 +48,16 @@ def http_ok(port: int, path: str, host: str = "127.0.0.1") -> Probe:
     name = f"[{host}]" if ":" in host else host
     request = f"GET {path} HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n"
     return answers(port, request.encode(), b" 200 ", host)
+
+
+async def state_of(dependency: str, port: int, host: str = "127.0.0.1") -> str | None:
+    """What the `/readyz` of a drain, worker or scheduler says of a dependency; None when it says nothing."""
+    request = f"GET /readyz HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+    with contextlib.suppress(OSError, TimeoutError, ValueError):
+        answer = await asyncio.wait_for(_exchange(port, request.encode(), host, -1), ANSWER_TIMEOUT)
+        said = json.loads(answer.partition(b"\r\n\r\n")[2]).get(dependency)
+        return str(said) if said else None
+    return None
 
 
 def all_of(probes: Iterable[Probe]) -> Probe:

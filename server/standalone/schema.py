@@ -29,7 +29,7 @@ class DatabaseUnreachableError(Exception):
 class Installed:
     """What was last done to which database. `partner_id` is the demo partner's, None before seeding.
 
-    `history` says which history the demo shop was given, 0 before any.
+    `history` and `pictures` say which ones the demo shop was given, 0 before any.
     """
 
     migrations: str = ""
@@ -37,6 +37,7 @@ class Installed:
     revision: str | None = None
     partner_id: str | None = None
     history: int = 0
+    pictures: int = 0
 
 
 @dataclass(frozen=True)

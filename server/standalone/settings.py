@@ -10,7 +10,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
 PREFIX = "MILLRACE_"
-PORT_NAMES = ("edge", "grpc", "postgres", "redis", "s3", "smtp", "mailbox")
+PORT_NAMES = ("edge", "grpc", "postgres", "redis", "s3", "s3_door", "media", "smtp", "mailbox")
 MOST_PORT = 65_535
 
 

@@ -1,5 +1,6 @@
 """One stack from nothing to ready: which step needs which other, and nothing else."""
 
+import asyncio
 import dataclasses
 import socket
 import sys
@@ -12,6 +13,7 @@ from server.standalone.children import ChildSpec
 from server.standalone.development_keys import load_or_make_keys
 from server.standalone.endpoints import Endpoints
 from server.standalone.own_processes import (
+    BUCKET_DOOR,
     edge_url,
     own_environment,
     own_processes,
@@ -31,6 +33,8 @@ OWN_READY_WITHIN = 60.0
 DEMO_DAYS = 28
 # Counts up when there is more to write: a stack that was seeded before gets it at its next start.
 DEMO_HISTORY = 2
+# So does this, when the pictures of the products are drawn otherwise.
+DEMO_PICTURES = 1
 
 
 class Stack:
@@ -64,7 +68,14 @@ class Stack:
         )
         tokens = DevelopmentTokens(self._settings.state, _signing(environment))
         environment["MILLRACE_EDGE_TOKEN"] = tokens.token("edge", "service")
-        self._own = own_processes(self._settings, environment, self._ports, self._door, self._logs)
+        self._own = own_processes(
+            self._settings,
+            environment,
+            self._ports,
+            self._door,
+            self._logs,
+            bucket_door=services.pictures.door,
+        )
         self._ports.save()
         current = self._installed.migrations == migrations_digest()
         if current:
@@ -78,8 +89,12 @@ class Stack:
         return self._endpoints(services, environment, tokens, partner_id)
 
     def metrics_ports(self) -> dict[str, int]:
-        """The metrics port of each process of ours."""
-        return {child.name: self._ports.port(f"metrics-{child.name}") for child in self._own}
+        """The metrics port of each process of ours that has one."""
+        return {
+            child.name: self._ports.port(f"metrics-{child.name}")
+            for child in self._own
+            if child.name != BUCKET_DOOR
+        }
 
     async def stop(self) -> None:
         """Stops our processes in order, then the backing services."""
@@ -111,26 +126,42 @@ class Stack:
             await self._supervisor.run_to_end(self._step("server.standalone.migrate", environment))
             found = await look_at(services.postgres_dsn)
         if known.database != found.database:  # it has no demo shop yet
-            self._note(partner_id=None, history=0)
+            self._note(partner_id=None, history=0, pictures=0)
         self._note(migrations=digest, database=found.database, revision=found.revision)
 
     async def _ensure_demo(self, environment: Mapping[str, str], tokens: DevelopmentTokens) -> str:
+        as_admin = {**environment, "MILLRACE_ADMIN_TOKEN": tokens.token("admin", "admin")}
         if self._installed.partner_id is None:
             say("seeding the demo shop")
-            answer = self._settings.state / "seeded"
-            credential = {"MILLRACE_ADMIN_TOKEN": tokens.token("admin", "admin")}
-            target = environment["MILLRACE_GRPC_TARGET"]
-            await self._supervisor.run_to_end(
-                self._step("server.standalone.seed", {**environment, **credential}, target, str(answer))
-            )
-            self._note(partner_id=answer.read_text().strip())
+            self._note(partner_id=await self._answer_of("server.standalone.seed", as_admin))
+        await asyncio.gather(self._ensure_history(environment), self._ensure_pictures(as_admin))
+        return self._installed.partner_id or ""
+
+    async def _ensure_history(self, environment: Mapping[str, str]) -> None:
         if self._installed.history < DEMO_HISTORY:
             say("writing four weeks of clicks and visits")
             await self._supervisor.run_to_end(
                 self._step("workers.backfill", environment, "--days", str(DEMO_DAYS))
             )
             self._note(history=DEMO_HISTORY)
-        return self._installed.partner_id or ""
+
+    async def _ensure_pictures(self, environment: Mapping[str, str]) -> None:
+        """A start does not fail for want of a picture; the next one tries again."""
+        if self._installed.pictures < DEMO_PICTURES:
+            say("drawing and uploading pictures of the demo shop's products")
+            missing = await self._answer_of("server.standalone.demo_pictures", environment)
+            if not missing:
+                self._note(pictures=DEMO_PICTURES)
+                return
+            products = missing.splitlines()
+            say(f"{len(products)} demo products show no picture yet, the first: {products[0]}")
+
+    async def _answer_of(self, module: str, environment: Mapping[str, str]) -> str:
+        """What a step that asks the server writes into the file that it is given."""
+        answer = self._settings.state / f"{module.rpartition('.')[2]}.answer"
+        target = environment["MILLRACE_GRPC_TARGET"]
+        await self._supervisor.run_to_end(self._step(module, environment, target, str(answer)))
+        return answer.read_text().strip()
 
     def _step(self, module: str, environment: Mapping[str, str], *arguments: str) -> ChildSpec:
         name = module.rpartition(".")[2]
@@ -159,10 +190,12 @@ class Stack:
             grpc_target=environment["MILLRACE_GRPC_TARGET"],
             postgres_dsn=services.postgres_dsn,
             redis_url=services.redis_url,
-            s3_endpoint=services.s3_endpoint,
-            s3_access_key=services.s3_access_key,
-            s3_secret_key=services.s3_secret_key,
-            s3_bucket=services.s3_bucket,
+            s3_endpoint=services.pictures.endpoint,
+            s3_upload_endpoint=services.pictures.upload_endpoint,
+            s3_access_key=services.pictures.access_key,
+            s3_secret_key=services.pictures.secret_key,
+            s3_bucket=services.pictures.bucket,
+            media_url=services.pictures.public_url,
             smtp=services.smtp,
             mailbox_url=services.mailbox_url,
             admin_token=tokens.token("admin", "admin"),

@@ -14,7 +14,9 @@ def say(message: str) -> None:
     print(f"millrace: {message}", flush=True)
 
 
-def show(endpoints: Endpoints, *, logs: Path, metrics: Mapping[str, int], seconds: float) -> None:
+def show(
+    endpoints: Endpoints, *, logs: Path, metrics: Mapping[str, int], pictures: str | None, seconds: float
+) -> None:
     """The table of addresses and tokens, once everything is ready."""
     rows = {
         "shop's door": endpoints["edge_url"],
@@ -24,6 +26,8 @@ def show(endpoints: Endpoints, *, logs: Path, metrics: Mapping[str, int], second
         "PostgreSQL": endpoints["postgres_dsn"],
         "Redis": endpoints["redis_url"],
         "S3": f"{endpoints['s3_endpoint']}  bucket {endpoints['s3_bucket']}",
+        "pictures": f"{endpoints['media_url']}  (uploads {endpoints['s3_upload_endpoint']})",
+        **({"made with": pictures} if pictures else {}),
         "mail": f"{endpoints['mailbox_url']}  (SMTP {endpoints['smtp']})",
         "metrics": "  ".join(f"{name} :{port}" for name, port in sorted(metrics.items())),
         "logs": str(logs),

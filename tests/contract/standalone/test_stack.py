@@ -64,6 +64,8 @@ async def test_every_address_answers(stack: Stack) -> None:
         assert (await session.get(f"{stack['edge_url']}/healthz")).status == 200
         assert (await session.get(stack["mailbox_url"])).status == 200
         assert (await session.get(stack["s3_endpoint"])).status in {400, 401, 403}
+        assert (await session.get(stack["s3_upload_endpoint"])).status in {400, 401, 403}
+        assert (await session.get(f"{stack['media_url']}/readyz")).status == 200
     connection = await asyncpg.connect(stack["postgres_dsn"])
     assert await connection.fetchval("SHOW fsync") == "on"
     await connection.close()
@@ -91,6 +93,7 @@ async def test_the_demo_shop_is_there(stack: Stack) -> None:
         ("workers.drain",),
         ("-m workers ",),
         ("workers.scheduler",),
+        ("server.standalone.bucket_door",),
         ("valkey-server",),
         ("postgres", "-D"),
     ],

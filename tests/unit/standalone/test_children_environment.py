@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from server.standalone.backing.object_store import PictureStore
 from server.standalone.backing.services import BackingServices
 from server.standalone.lifetime import open_door
 from server.standalone.own_processes import SHOP, edge_url, own_environment, reachable_host
@@ -14,10 +15,15 @@ BACKING = BackingServices(
     own_postgres=None,
     postgres_dsn="postgresql://db/millrace",
     redis_url="redis://streams",
-    s3_endpoint="http://s3",
-    s3_access_key="key",
-    s3_secret_key="secret",
-    s3_bucket="media",
+    pictures=PictureStore(
+        endpoint="http://s3",
+        access_key="key",
+        secret_key="secret",
+        bucket="media",
+        upload_endpoint="http://uploads",
+        public_url="http://pictures",
+        door=None,
+    ),
     smtp="127.0.0.1:25",
     mailbox_url="",
 )
@@ -69,3 +75,18 @@ def test_the_demo_shop_is_known_as_our_own() -> None:
     other = load_settings({"MILLRACE_OWN_HOSTS": "mine.example"})
     given = own_environment(other, BACKING, {}, grpc_ports=[1], edge_port=2)
     assert given["MILLRACE_OWN_HOSTS"] == "mine.example"
+
+
+def test_everybody_knows_the_bucket() -> None:
+    """And where browsers reach it; other keys that happen to be set are not those of our store."""
+    settings = load_settings({"MILLRACE_S3_ACCESS_KEY": "another", "MILLRACE_S3_REGION": "eu-central-1"})
+    given = own_environment(settings, BACKING, {}, grpc_ports=[1], edge_port=2)
+    assert {name: value for name, value in given.items() if "_S3_" in name or "_MEDIA_" in name} == {
+        "MILLRACE_S3_ENDPOINT": "http://s3",
+        "MILLRACE_S3_UPLOAD_ENDPOINT": "http://uploads",
+        "MILLRACE_S3_BUCKET": "media",
+        "MILLRACE_S3_ACCESS_KEY": "key",
+        "MILLRACE_S3_SECRET_KEY": "secret",
+        "MILLRACE_S3_REGION": "eu-central-1",
+        "MILLRACE_MEDIA_PUBLIC_URL": "http://pictures",
+    }
