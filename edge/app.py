@@ -44,6 +44,7 @@ from millrace.analytics.v1 import analytics_service_pb2
 from millrace.catalog.v1 import catalog_service_pb2
 from millrace.channel import open_channel
 from millrace.jobs.v1 import jobs_service_pb2
+from millrace.media.v1 import media_service_pb2
 from millrace.rpc.v1 import deadline_pb2
 from millrace.streams.event_writer import EventWriter
 from millrace.streams.keys import StreamKeys
@@ -57,6 +58,7 @@ SERVICES = (
     analytics_service_pb2.DESCRIPTOR.services_by_name["AnalyticsService"],
     catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
     jobs_service_pb2.DESCRIPTOR.services_by_name["JobsService"],
+    media_service_pb2.DESCRIPTOR.services_by_name["MediaService"],
 )
 
 LIMITS = web.AppKey("limits", Limits)

@@ -15,6 +15,7 @@ from server.catalog.service import CatalogService
 from server.db.engine import Sessions, make_engine, make_sessions, wait_until_reachable
 from server.jobs.enqueueing import Jobs
 from server.jobs.wakeups import Nudger, make_broker
+from server.media.store import ObjectStore
 from server.rpc.pages import PageTokens
 from server.rpc.validation import ContractRules
 from server.settings import Settings
@@ -37,6 +38,7 @@ class Services:
     page_tokens: PageTokens
     rules: ContractRules
     catalog: CatalogService
+    store: ObjectStore
 
 
 @asynccontextmanager
@@ -53,6 +55,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         await redis.wait_connected(_START_PATIENCE_SECONDS)
         broker = make_broker(settings.redis_url.get_secret_value(), settings.redis_prefix)
         nudger = await stack.enter_async_context(Nudger(broker))
+        # Connects when first asked for something: a server whose store is away does everything else.
+        store = ObjectStore(settings)
+        stack.push_async_callback(store.close)
         sessions = make_sessions(engine)
         keys = settings.signing_keys()
         yield Services(
@@ -65,6 +70,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             page_tokens=PageTokens([key.secret.get_secret_value().encode() for key in keys]),
             rules=ContractRules(),
             catalog=CatalogService(sessions),
+            store=store,
         )
 
 

@@ -16,6 +16,7 @@ from millrace.affiliate.v1 import affiliate_service_pb2, affiliate_service_pb2_g
 from millrace.analytics.v1 import analytics_service_pb2, analytics_service_pb2_grpc
 from millrace.catalog.v1 import catalog_service_pb2, catalog_service_pb2_grpc
 from millrace.jobs.v1 import jobs_service_pb2, jobs_service_pb2_grpc
+from millrace.media.v1 import media_service_pb2, media_service_pb2_grpc
 from millrace.streams.event_writer import EventWriter
 from millrace.streams.pressure import StreamPressure
 from millrace.streams.redis_clock import RedisClock
@@ -33,6 +34,11 @@ from server.jobs import declared
 from server.jobs.edits import DeclaredTasks
 from server.jobs.service import JobsService
 from server.jobs.servicer import JobsServicer
+from server.media import tasks as media_tasks
+from server.media.assembly import build_media
+from server.media.recipes import VariantSets
+from server.media.service.reading import MediaService
+from server.product_images import find_images_by
 from server.rpc.host import GrpcHost, HostedService, TlsFiles
 from server.rpc.interceptor import RpcInterceptor
 from server.rpc.metrics import RpcMetrics
@@ -41,15 +47,18 @@ from server.settings import Settings
 log = structlog.get_logger(__name__)
 
 # What every domain leaves to be done later; edited payloads of these are checked against their types.
-TASKS = (*affiliate_tasks.TASKS, *analytics_tasks.TASKS, *declared.TASKS)
+TASKS = (*affiliate_tasks.TASKS, *analytics_tasks.TASKS, *media_tasks.TASKS, *declared.TASKS)
 
 
 def all_services(
-    services: Services, *, public_url: str, pressure: StreamPressure
+    services: Services, *, public_url: str, pressure: StreamPressure, variant_sets: VariantSets
 ) -> Mapping[str, HostedService]:
     """Every service that a process can host, by the name that `--services` knows it under."""
     catalog = CatalogServicer(
-        services.catalog, page_tokens=services.page_tokens, contract_violations=services.rules.violations_of
+        services.catalog,
+        page_tokens=services.page_tokens,
+        contract_violations=services.rules.violations_of,
+        find_images=find_images_by(MediaService(services.sessions), services.store),
     )
     affiliate = build_affiliate(
         sessions=services.sessions,
@@ -77,6 +86,13 @@ def all_services(
         JobsService(services.sessions, jobs=services.jobs, tasks=DeclaredTasks(TASKS)),
         page_tokens=services.page_tokens,
     )
+    media = build_media(
+        sessions=services.sessions,
+        store=services.store,
+        jobs=services.jobs,
+        variant_sets=variant_sets,
+        page_tokens=services.page_tokens,
+    )
     return {
         "affiliate": HostedService(
             affiliate_service_pb2.DESCRIPTOR.services_by_name["AffiliateService"],
@@ -94,6 +110,11 @@ def all_services(
         "jobs": HostedService(
             jobs_service_pb2.DESCRIPTOR.services_by_name["JobsService"],
             partial(jobs_service_pb2_grpc.add_JobsServiceServicer_to_server, jobs),
+        ),
+        "media": HostedService(
+            media_service_pb2.DESCRIPTOR.services_by_name["MediaService"],
+            partial(media_service_pb2_grpc.add_MediaServiceServicer_to_server, media),
+            warm_up=services.store.open,
         ),
     }
 
@@ -139,7 +160,12 @@ async def hosted(settings: Settings, *, metrics: RpcMetrics | None = None) -> As
                 settings.stream_max_age_seconds,
             )
         )
-        known = all_services(services, public_url=settings.public_url, pressure=pressure)
+        known = all_services(
+            services,
+            public_url=settings.public_url,
+            pressure=pressure,
+            variant_sets=settings.variant_sets,
+        )
         chosen = chosen_services(known, settings.services)
         descriptors = [service.descriptor for service in chosen]
         services.rules.warm(descriptors)

@@ -17,6 +17,8 @@ from millrace.channel import open_channel
 from millrace.errors import error_from_rpc
 from millrace.jobs.v1 import jobs_service_pb2
 from millrace.jobs.v1.jobs_service_pb2_grpc import JobsServiceStub
+from millrace.media.v1 import media_service_pb2
+from millrace.media.v1.media_service_pb2_grpc import MediaServiceStub
 
 DEFAULT_DEADLINE_SECONDS = 10.0
 
@@ -28,6 +30,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     analytics_service_pb2.DESCRIPTOR.services_by_name["AnalyticsService"],
     catalog_service_pb2.DESCRIPTOR.services_by_name["CatalogService"],
     jobs_service_pb2.DESCRIPTOR.services_by_name["JobsService"],
+    media_service_pb2.DESCRIPTOR.services_by_name["MediaService"],
 )
 
 
@@ -44,6 +47,7 @@ class Client:
         self.analytics = AnalyticsServiceStub(channel)
         self.catalog = CatalogServiceStub(channel)
         self.jobs = JobsServiceStub(channel)
+        self.media = MediaServiceStub(channel)
 
     async def close(self, grace_seconds: float | None = None) -> None:
         """Ends the connection; calls under way get `grace_seconds` to finish."""
@@ -71,8 +75,8 @@ def connect(
     """Returns a client of the server at `target` (`host:port`); must be called in a running event loop.
 
     `token` goes along with every call as a bearer credential; a callable is asked before each one, so
-    that it can hand out a fresh token. A call's own `timeout=` may shorten `deadline_seconds`. Nothing is
-    sent before the first call.
+    that it can hand out a fresh token. A call's own `timeout=` counts in place of `deadline_seconds`; give
+    one of 20 s to `ProcessMedia` that waits. Nothing is sent before the first call.
     """
     channel = open_channel(
         target,

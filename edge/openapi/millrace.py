@@ -16,9 +16,11 @@ SERVED_SERVICES = (
     "millrace.analytics.v1.AnalyticsService",
     "millrace.catalog.v1.CatalogService",
     "millrace.jobs.v1.JobsService",
+    "millrace.media.v1.MediaService",
 )
 
-_WORDS = """The growth backend of a shop: affiliate links, clicks, the catalogue, and the jobs behind them.
+_WORDS = """The growth backend of a shop: affiliate links, clicks, the catalogue, its pictures, and the jobs
+behind them.
 
 Bodies are proto3 JSON: lowerCamelCase names, 64-bit integers as strings (numbers are taken too), instants as
 RFC 3339, enum values by name. Input is read strictly: what is not understood is refused and named, never

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from base64 import b64encode
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from millrace.catalog.v1 import product_pb2
 from millrace.streams.ids import id_text, new_id_bytes
+from server.catalog.images import ImageVariant, ProductImage
 from server.catalog.product import (
     ProductContent,
     ProductStatus,
@@ -48,9 +51,10 @@ def upsert_of(message: product_pb2.Product) -> ProductUpsert:
     return ProductUpsert(content=content, slug=message.slug or None, version=version)
 
 
-def message_of(product: StoredProduct) -> product_pb2.Product:
-    """The stored product, complete."""
+def message_of(product: StoredProduct, images: Mapping[uuid.UUID, ProductImage]) -> product_pb2.Product:
+    """The stored product, complete, with those of its pictures that are among `images`."""
     content = product.content
+    media_ids = map(uuid.UUID, content.image_media_ids)
     message = product_pb2.Product(
         product_id=content.product_id,
         slug=product.slug,
@@ -66,6 +70,7 @@ def message_of(product: StoredProduct) -> product_pb2.Product:
         image_media_ids=content.image_media_ids,
         popularity=content.popularity,
         version=product.version,
+        images=[_image_message(media_id, images[media_id]) for media_id in media_ids if media_id in images],
     )
     message.created_at.FromDatetime(product.created_at)
     message.updated_at.FromDatetime(product.updated_at)
@@ -91,6 +96,27 @@ def _variant_message(variant: Variant) -> product_pb2.Variant:
         currency=variant.currency,
         is_default=variant.is_default,
         stock=variant.stock,
+    )
+
+
+def _image_message(media_id: uuid.UUID, image: ProductImage) -> product_pb2.ProductImage:
+    return product_pb2.ProductImage(
+        media_id=str(media_id),
+        width=image.width,
+        height=image.height,
+        thumbhash=b64encode(image.thumbhash).decode(),
+        dominant_color=image.dominant_color,
+        variants=[_image_variant_message(variant) for variant in image.variants],
+    )
+
+
+def _image_variant_message(variant: ImageVariant) -> product_pb2.ImageVariant:
+    return product_pb2.ImageVariant(
+        name=variant.name,
+        url=variant.url,
+        width=variant.width,
+        height=variant.height,
+        format=variant.format,
     )
 
 

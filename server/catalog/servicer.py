@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,8 +15,9 @@ from google.protobuf.message import Message
 from millrace.catalog.v1 import catalog_service_pb2 as pb
 from millrace.catalog.v1 import catalog_service_pb2_grpc, product_pb2
 from server.auth.principal import Principal, Role, current_principal
+from server.catalog.images import FindImages
 from server.catalog.messages import message_of, status_of, upsert_of
-from server.catalog.product import ProductStatus, ProductUpsert, in_normal_form
+from server.catalog.product import ProductStatus, ProductUpsert, StoredProduct, in_normal_form
 from server.catalog.rules import broken_rules
 from server.catalog.service import CatalogService, ProductFilter
 from server.catalog.upserts import SlugConflict
@@ -25,17 +27,27 @@ from server.rpc.validation import invalid_fields
 
 # Leaves room below the 4 MiB that gRPC clients accept by default; a page may be shorter than asked for.
 _PAGE_MAX_BYTES = 3 * 1024 * 1024
+# With four variants each, more of them would not fit anyway; no product alone has so many.
+_PAGE_MAX_PICTURES = 5_000
 
 ContractCheck = Callable[[Message], Sequence[FieldViolation]]
 
 
 class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
-    """`contract_violations` judges a product by the rules of its proto, which batches need item by item."""
+    """`contract_violations` judges a product by the rules of its proto, which batches need item by item;
+    `find_images` is asked once for each answer that shows products.
+    """
 
     def __init__(
-        self, service: CatalogService, *, page_tokens: PageTokens, contract_violations: ContractCheck
+        self,
+        service: CatalogService,
+        *,
+        page_tokens: PageTokens,
+        contract_violations: ContractCheck,
+        find_images: FindImages,
     ) -> None:
         self._service = service
+        self._find_images = find_images
         self._page_tokens = page_tokens
         self._contract_violations = contract_violations
 
@@ -43,7 +55,8 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         judged = self._judge(request.product)
         if not isinstance(judged, ProductUpsert):
             raise invalid_fields([replace(found, field=f"product.{found.field}") for found in judged])
-        return message_of(await self._service.upsert_product(judged))
+        [stored] = await self._messages_of([await self._service.upsert_product(judged)])
+        return stored
 
     async def BatchUpsertProducts(
         self, request: pb.BatchUpsertProductsRequest, _context: Any
@@ -62,7 +75,9 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
 
     async def GetProduct(self, request: pb.GetProductRequest, _context: Any) -> product_pb2.Product:
         only_active = current_principal().role is Role.PARTNER
-        return message_of(await self._service.get_product(request.product_id, only_active=only_active))
+        product = await self._service.get_product(request.product_id, only_active=only_active)
+        [found] = await self._messages_of([product])
+        return found
 
     async def ListProducts(self, request: pb.ListProductsRequest, _context: Any) -> pb.ListProductsResponse:
         principal = current_principal()
@@ -72,8 +87,7 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         found = await self._service.list_products(wanted, after=after, limit=page.size + 1)
         answer = pb.ListProductsResponse()
         size = 0
-        for product in found[: page.size]:
-            message = message_of(product)
+        for message in await self._messages_of(_few_pictures(found[: page.size])):
             size += message.ByteSize()
             if answer.products and size > _PAGE_MAX_BYTES:
                 break
@@ -87,6 +101,12 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
         await self._service.delete_product(request.product_id)
         return Empty()
 
+    async def _messages_of(self, products: Sequence[StoredProduct]) -> list[product_pb2.Product]:
+        """The products with their pictures, which are asked for once, and not at all when there are none."""
+        media_ids = {uuid.UUID(media_id) for one in products for media_id in one.content.image_media_ids}
+        images = await self._find_images(media_ids) if media_ids else {}
+        return [message_of(product, images) for product in products]
+
     def _judge(self, message: product_pb2.Product) -> ProductUpsert | list[FieldViolation]:
         """What to store, or every rule that the product breaks."""
         violations = [*self._contract_violations(message)]
@@ -98,6 +118,16 @@ class CatalogServicer(catalog_service_pb2_grpc.CatalogServiceServicer):
             return [FieldViolation("released_at", "must lie in the years 1 to 9999")]
         violations = [FieldViolation(*broken) for broken in broken_rules(upsert)]
         return violations or replace(upsert, content=in_normal_form(upsert.content))
+
+
+def _few_pictures(products: Sequence[StoredProduct]) -> Sequence[StoredProduct]:
+    """As many of the products, from the first one on, as one answer may ask pictures for."""
+    pictures = 0
+    for number, product in enumerate(products):
+        pictures += len(product.content.image_media_ids)
+        if pictures > _PAGE_MAX_PICTURES:
+            return products[:number]
+    return products
 
 
 def _visible_status(request: pb.ListProductsRequest, principal: Principal) -> ProductStatus | None:

@@ -18,6 +18,9 @@ OF_STATE = {
     "PRODUCT_NOT_FOUND": "the product has to be on sale",
     "DESTINATION_NOT_ALLOWED": "which hosts links may lead to is a setting of the program",
     "CODE_RESERVED": "some words are no codes, a list that may grow",
+    "UPLOAD_MISSING": "a picture is uploaded before it is processed",
+    "TYPE_NOT_ALLOWED": "which types of pictures are taken is a list that may grow",
+    "VARIANT_UNKNOWN": "which variants a name stands for is a setting",
 }
 
 # Fields whose rules are about more than their own text.
@@ -35,6 +38,9 @@ BEYOND_THE_FIELD = {
     r"timeZone": "which zones there are changes with the world",
     r"payload(\..*)?": "what a payload must hold depends on the job's task",
     r"task": "needed with a payload",
+    r"(filename|entityId)": "no control, direction or invisible characters, a rule that schemas cannot say",
+    r"variants": "each variant is named once",
+    r"variants\[\d+\]\.width": "needed without a height",
     r"clickIdParameter": "not a name that the destination has already",
     r"": "how many more errors there are than a problem document can name",
 }

@@ -22,6 +22,7 @@ from millrace.analytics.v1 import error_reason_pb2 as analytics
 from millrace.auth.v1 import access_pb2
 from millrace.catalog.v1 import error_reason_pb2 as catalog
 from millrace.jobs.v1 import error_reason_pb2 as jobs
+from millrace.media.v1 import error_reason_pb2 as media
 
 METHODS = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
 
@@ -131,6 +132,7 @@ def test_every_list_is_marked_as_paged(document: dict[str, Any]) -> None:
         "ListLinks": {**expected, "items": "links"},
         "ListDeadLetters": {**expected, "items": "deadLetters"},
         "ListJobs": {**expected, "items": "jobs"},
+        "ListMedia": {**expected, "items": "media"},
         "ListProducts": {**expected, "items": "products"},
     }
 
@@ -197,8 +199,8 @@ def test_every_reason_of_a_domain_is_told_by_a_method(document: dict[str, Any]) 
         for reasons in operation.get("x-reasons", {}).values()
         for reason in reasons
     }
-    domains = (affiliate.ErrorReason, analytics.ErrorReason, catalog.ErrorReason, jobs.ErrorReason)
-    known = {name for domain in domains for name, number in domain.items() if number}
+    domains = (affiliate, analytics, catalog, jobs, media)
+    known = {name for domain in domains for name, number in domain.ErrorReason.items() if number}
     # Services that send too many events are told so, by a method that has no path.
     assert known - told == {"STREAM_OVERLOADED"}
 

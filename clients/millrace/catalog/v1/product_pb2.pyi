@@ -72,6 +72,7 @@ class Product(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
     product_id: _builtins.str
     """The shop's own id, 1–128 characters without spaces, slashes or control
     characters; not `.` or `..`.
@@ -136,6 +137,12 @@ class Product(_message.Message):
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When Millrace last changed the product. Ignored on input."""
 
+    @_builtins.property
+    def images(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProductImage]:
+        """Those of the pictures in `image_media_ids` that can be shown, in that order.
+        A picture is missing here until it is READY. Ignored on input.
+        """
+
     def __init__(
         self,
         *,
@@ -156,16 +163,99 @@ class Product(_message.Message):
         version: _builtins.int | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        images: _abc.Iterable[Global___ProductImage] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "created_at", b"created_at", "released_at", b"released_at", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "attributes", b"attributes", "brand", b"brand", "categories", b"categories", "created_at", b"created_at", "description", b"description", "ean", b"ean", "image_media_ids", b"image_media_ids", "name", b"name", "popularity", b"popularity", "product_id", b"product_id", "released_at", b"released_at", "slug", b"slug", "status", b"status", "tags", b"tags", "updated_at", b"updated_at", "variants", b"variants", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "attributes", b"attributes", "brand", b"brand", "categories", b"categories", "created_at", b"created_at", "description", b"description", "ean", b"ean", "image_media_ids", b"image_media_ids", "images", b"images", "name", b"name", "popularity", b"popularity", "product_id", b"product_id", "released_at", b"released_at", "slug", b"slug", "status", b"status", "tags", b"tags", "updated_at", b"updated_at", "variants", b"variants", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
     _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
 
 Global___Product: _TypeAlias = Product  # noqa: Y015
+
+@_typing.final
+class ProductImage(_message.Message):
+    """A picture of a product, as a page or a search result shows it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEDIA_ID_FIELD_NUMBER: _builtins.int
+    WIDTH_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    THUMBHASH_FIELD_NUMBER: _builtins.int
+    DOMINANT_COLOR_FIELD_NUMBER: _builtins.int
+    VARIANTS_FIELD_NUMBER: _builtins.int
+    media_id: _builtins.str
+    """The picture's id, one of `image_media_ids`."""
+    width: _builtins.int
+    """Pixels across of the original, as shown: proportions to keep room for."""
+    height: _builtins.int
+    """Pixels down of the original, as shown."""
+    thumbhash: _builtins.str
+    """A ThumbHash in base64: a blurred placeholder of about 25 bytes."""
+    dominant_color: _builtins.str
+    """The most frequent colour, `#rrggbb`."""
+    @_builtins.property
+    def variants(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImageVariant]:
+        """The finished variants, in the order in which they were asked for."""
+
+    def __init__(
+        self,
+        *,
+        media_id: _builtins.str = ...,
+        width: _builtins.int = ...,
+        height: _builtins.int = ...,
+        thumbhash: _builtins.str = ...,
+        dominant_color: _builtins.str = ...,
+        variants: _abc.Iterable[Global___ImageVariant] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dominant_color", b"dominant_color", "height", b"height", "media_id", b"media_id", "thumbhash", b"thumbhash", "variants", b"variants", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProductImage: _TypeAlias = ProductImage  # noqa: Y015
+
+@_typing.final
+class ImageVariant(_message.Message):
+    """A picture in one size and format."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    WIDTH_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The variant's name, for example `thumb`; unique within the picture."""
+    url: _builtins.str
+    """Where it can be fetched. What is behind a URL never changes."""
+    width: _builtins.int
+    """Pixels across."""
+    height: _builtins.int
+    """Pixels down."""
+    format: _builtins.str
+    """`webp`, `jpeg`, `png` or `avif`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        url: _builtins.str = ...,
+        width: _builtins.int = ...,
+        height: _builtins.int = ...,
+        format: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "height", b"height", "name", b"name", "url", b"url", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImageVariant: _TypeAlias = ImageVariant  # noqa: Y015
 
 @_typing.final
 class Variant(_message.Message):

@@ -24,13 +24,13 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$millrace/media/v1/error_reason.proto\x12\x11millrace.media.v1*\x7f\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x13\n\x0fMEDIA_NOT_FOUND\x10\x01\x12\x14\n\x10TYPE_NOT_ALLOWED\x10\x02\x12\x12\n\x0eUPLOAD_MISSING\x10\x03\x12\x13\n\x0fVARIANT_UNKNOWN\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$millrace/media/v1/error_reason.proto\x12\x11millrace.media.v1*\x96\x01\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x13\n\x0fMEDIA_NOT_FOUND\x10\x01\x12\x14\n\x10TYPE_NOT_ALLOWED\x10\x02\x12\x12\n\x0eUPLOAD_MISSING\x10\x03\x12\x13\n\x0fVARIANT_UNKNOWN\x10\x04\x12\x15\n\x11TOO_MANY_VARIANTS\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'millrace.media.v1.error_reason_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ERRORREASON']._serialized_start=59
-  _globals['_ERRORREASON']._serialized_end=186
+  _globals['_ERRORREASON']._serialized_start=60
+  _globals['_ERRORREASON']._serialized_end=210
 # @@protoc_insertion_point(module_scope)

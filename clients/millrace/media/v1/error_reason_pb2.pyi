@@ -32,6 +32,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Nothing was uploaded under the picture's key yet."""
     VARIANT_UNKNOWN: _ErrorReason.ValueType  # 4
     """The entity type's set has no variant of this name."""
+    TOO_MANY_VARIANTS: _ErrorReason.ValueType  # 5
+    """The picture would have more than 50 variants."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a media call failed. Carried as `google.rpc.ErrorInfo.reason`. Why a
@@ -48,4 +50,6 @@ UPLOAD_MISSING: ErrorReason.ValueType  # 3
 """Nothing was uploaded under the picture's key yet."""
 VARIANT_UNKNOWN: ErrorReason.ValueType  # 4
 """The entity type's set has no variant of this name."""
+TOO_MANY_VARIANTS: ErrorReason.ValueType  # 5
+"""The picture would have more than 50 variants."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

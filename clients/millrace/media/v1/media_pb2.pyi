@@ -176,7 +176,7 @@ class Media(_message.Message):
     filename: _builtins.str
     """The name that the file had on the uploader's machine. Used for nothing."""
     @_builtins.property
-    def variants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Variant]:
+    def variants(self) -> _containers.RepeatedCompositeFieldContainer[Global___MediaVariant]:
         """The finished variants, in the order in which they were asked for."""
 
     @_builtins.property
@@ -201,7 +201,7 @@ class Media(_message.Message):
         sha256: _builtins.str | None = ...,
         thumbhash: _builtins.str | None = ...,
         dominant_color: _builtins.str | None = ...,
-        variants: _abc.Iterable[Global___Variant] | None = ...,
+        variants: _abc.Iterable[Global___MediaVariant] | None = ...,
         entity_type: _builtins.str = ...,
         entity_id: _builtins.str = ...,
         key: _builtins.str = ...,
@@ -246,7 +246,7 @@ class Media(_message.Message):
 Global___Media: _TypeAlias = Media  # noqa: Y015
 
 @_typing.final
-class Variant(_message.Message):
+class MediaVariant(_message.Message):
     """A finished variant of a picture."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -285,7 +285,7 @@ class Variant(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Variant: _TypeAlias = Variant  # noqa: Y015
+Global___MediaVariant: _TypeAlias = MediaVariant  # noqa: Y015
 
 @_typing.final
 class VariantRecipe(_message.Message):
@@ -308,9 +308,13 @@ class VariantRecipe(_message.Message):
     picture's entity type.
     """
     width: _builtins.int
-    """1–4,000 pixels. Unset: follows from `height` and the picture's proportions."""
+    """1–4,000 pixels. Unset: follows from `height` and the picture's proportions;
+    with `fill` the picture's own width stays.
+    """
     height: _builtins.int
-    """1–4,000 pixels. Unset: follows from `width` and the picture's proportions."""
+    """1–4,000 pixels. Unset: follows from `width` and the picture's proportions;
+    with `fill` the picture's own height stays.
+    """
     fit: _builtins.str
     """How the picture meets width and height when both are given. `cover` fills
     them and cuts off what is over, `contain` fits within and adds background,

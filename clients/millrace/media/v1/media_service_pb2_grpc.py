@@ -70,9 +70,9 @@ class MediaServiceServicer:
 
     def CreateUploadUrl(self, request, context):
         """Gives out a URL that takes one PUT of exactly the declared bytes, and
-        records the picture as PENDING. INVALID_ARGUMENT for a type that is not
-        taken (TYPE_NOT_ALLOWED), a length of zero or over 25 MiB and a hostile
-        name.
+        records the picture as PENDING. INVALID_ARGUMENT (TYPE_NOT_ALLOWED) for a
+        type that is not taken; a length of zero or over 25 MiB and a hostile name
+        are refused as well.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,7 +84,10 @@ class MediaServiceServicer:
         taken make it REJECTED, which is no error of the call. Repeating the call
         makes nothing twice. NOT_FOUND (MEDIA_NOT_FOUND) for an unknown picture,
         FAILED_PRECONDITION (UPLOAD_MISSING) while nothing was uploaded,
-        INVALID_ARGUMENT (VARIANT_UNKNOWN) for a name that the set does not have.
+        INVALID_ARGUMENT (VARIANT_UNKNOWN) for a name that the set does not have,
+        FAILED_PRECONDITION (TOO_MANY_VARIANTS) beyond 50 variants in all. A READY
+        picture whose new variants take more than a picture may stays READY, with
+        the variants that it had.
         A store that cannot be reached is asked again later: the picture is
         PROCESSING until then.
         """

@@ -20,9 +20,9 @@ class MediaServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateUploadUrl: _aio.UnaryUnaryMultiCallable[_media_service_pb2.CreateUploadUrlRequest, _media_service_pb2.CreateUploadUrlResponse]
     """Gives out a URL that takes one PUT of exactly the declared bytes, and
-    records the picture as PENDING. INVALID_ARGUMENT for a type that is not
-    taken (TYPE_NOT_ALLOWED), a length of zero or over 25 MiB and a hostile
-    name.
+    records the picture as PENDING. INVALID_ARGUMENT (TYPE_NOT_ALLOWED) for a
+    type that is not taken; a length of zero or over 25 MiB and a hostile name
+    are refused as well.
     """
     ProcessMedia: _aio.UnaryUnaryMultiCallable[_media_service_pb2.ProcessMediaRequest, _media_pb2.Media]
     """Verifies what was uploaded and has its variants made; returns the picture
@@ -30,7 +30,10 @@ class MediaServiceStub:
     taken make it REJECTED, which is no error of the call. Repeating the call
     makes nothing twice. NOT_FOUND (MEDIA_NOT_FOUND) for an unknown picture,
     FAILED_PRECONDITION (UPLOAD_MISSING) while nothing was uploaded,
-    INVALID_ARGUMENT (VARIANT_UNKNOWN) for a name that the set does not have.
+    INVALID_ARGUMENT (VARIANT_UNKNOWN) for a name that the set does not have,
+    FAILED_PRECONDITION (TOO_MANY_VARIANTS) beyond 50 variants in all. A READY
+    picture whose new variants take more than a picture may stays READY, with
+    the variants that it had.
     A store that cannot be reached is asked again later: the picture is
     PROCESSING until then.
     """
@@ -56,9 +59,9 @@ class MediaServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_media_service_pb2.CreateUploadUrlRequest, _abc.Awaitable[_media_service_pb2.CreateUploadUrlResponse]],
     ) -> _abc.Awaitable[_media_service_pb2.CreateUploadUrlResponse]:
         """Gives out a URL that takes one PUT of exactly the declared bytes, and
-        records the picture as PENDING. INVALID_ARGUMENT for a type that is not
-        taken (TYPE_NOT_ALLOWED), a length of zero or over 25 MiB and a hostile
-        name.
+        records the picture as PENDING. INVALID_ARGUMENT (TYPE_NOT_ALLOWED) for a
+        type that is not taken; a length of zero or over 25 MiB and a hostile name
+        are refused as well.
         """
 
     @_abc_1.abstractmethod
@@ -72,7 +75,10 @@ class MediaServiceServicer(metaclass=_abc_1.ABCMeta):
         taken make it REJECTED, which is no error of the call. Repeating the call
         makes nothing twice. NOT_FOUND (MEDIA_NOT_FOUND) for an unknown picture,
         FAILED_PRECONDITION (UPLOAD_MISSING) while nothing was uploaded,
-        INVALID_ARGUMENT (VARIANT_UNKNOWN) for a name that the set does not have.
+        INVALID_ARGUMENT (VARIANT_UNKNOWN) for a name that the set does not have,
+        FAILED_PRECONDITION (TOO_MANY_VARIANTS) beyond 50 variants in all. A READY
+        picture whose new variants take more than a picture may stays READY, with
+        the variants that it had.
         A store that cannot be reached is asked again later: the picture is
         PROCESSING until then.
         """

@@ -15,6 +15,7 @@ export const REPEATABLE: ReadonlySet<string> = new Set([
   "POST /api/v1/catalog/products",
   "POST /api/v1/catalog/products:batchUpsert",
   "POST /api/v1/jobs/{jobId}:cancel",
+  "POST /api/v1/media/process",
   "POST /api/v1/queues/{queue}:pause",
   "POST /api/v1/queues/{queue}:resume"
 ]);
@@ -25,5 +26,6 @@ export const LISTS = {
   "/api/v1/affiliate/links": "links",
   "/api/v1/analytics/deadLetters": "deadLetters",
   "/api/v1/catalog/products": "products",
-  "/api/v1/jobs": "jobs"
+  "/api/v1/jobs": "jobs",
+  "/api/v1/media": "media"
 } as const;

@@ -832,6 +832,100 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/media/upload-url": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gives out a URL that takes one PUT of exactly the declared bytes, and records the picture as PENDING
+         * @description Gives out a URL that takes one PUT of exactly the declared bytes, and records the picture as PENDING. INVALID_ARGUMENT (TYPE_NOT_ALLOWED) for a type that is not taken; a length of zero or over 25 MiB and a hostile name are refused as well.
+         *
+         *     Callers: ADMIN, SERVICE.
+         */
+        post: operations["MediaService_CreateUploadUrl"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/media/process": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verifies what was uploaded and has its variants made; returns the picture as PROCESSING, or with `wait` as READY or REJECTED
+         * @description Verifies what was uploaded and has its variants made; returns the picture as PROCESSING, or with `wait` as READY or REJECTED. Bytes that are not taken make it REJECTED, which is no error of the call. Repeating the call makes nothing twice. NOT_FOUND (MEDIA_NOT_FOUND) for an unknown picture, FAILED_PRECONDITION (UPLOAD_MISSING) while nothing was uploaded, INVALID_ARGUMENT (VARIANT_UNKNOWN) for a name that the set does not have, FAILED_PRECONDITION (TOO_MANY_VARIANTS) beyond 50 variants in all. A READY picture whose new variants take more than a picture may stays READY, with the variants that it had. A store that cannot be reached is asked again later: the picture is PROCESSING until then.
+         *
+         *     Callers: ADMIN, SERVICE.
+         */
+        post: operations["MediaService_ProcessMedia"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/media/{mediaId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns one picture
+         * @description Returns one picture. NOT_FOUND (MEDIA_NOT_FOUND) when there is none.
+         *
+         *     Callers: ADMIN, SERVICE.
+         */
+        get: operations["MediaService_GetMedia"];
+        put?: never;
+        post?: never;
+        /**
+         * Deletes a picture at once; its original, and those of its variants that no other picture shares, leave the store soon afterwards
+         * @description Deletes a picture at once; its original, and those of its variants that no other picture shares, leave the store soon afterwards. NOT_FOUND (MEDIA_NOT_FOUND) when there is none.
+         *
+         *     Callers: ADMIN, SERVICE.
+         */
+        delete: operations["MediaService_DeleteMedia"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists pictures, the oldest first, in pages
+         * @description Lists pictures, the oldest first, in pages. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) when the token belongs to another caller or filter.
+         *
+         *     Callers: ADMIN, SERVICE.
+         */
+        get: operations["MediaService_ListMedia"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/l/{code}": {
         parameters: {
             query?: never;
@@ -1078,6 +1172,61 @@ export interface components {
             /** @description Replaces the program's default for this partner. Unset: the default. */
             commission?: components["schemas"]["CommissionInput"] | null;
         };
+        /** @description Declares the picture that is to be uploaded. */
+        CreateUploadUrlRequest: {
+            /**
+             * @description The file's name, 1–255 characters, for people to recognise it by. Refused with control or direction characters, slashes, backslashes, and as `.` or `..`.
+             *
+             *     Rule: must be a plain file name: no slashes, no control or direction characters, not . or ...
+             * @example kettle.jpg
+             */
+            filename: string;
+            /**
+             * @description `image/jpeg`, `image/png`, `image/webp`, `image/avif` or `image/gif`. The PUT must carry it as Content-Type.
+             * @example image/jpeg
+             */
+            contentType: string;
+            /**
+             * Format: int64
+             * @description The exact length in bytes, 1 to 26,214,400 (25 MiB).
+             * @example 181234
+             */
+            contentLength: number | string;
+            /**
+             * @description What kind of thing the picture belongs to: 1–32 lower-case letters, digits, hyphens and underscores, a letter first. Chooses the set of variants.
+             * @example product
+             */
+            entityType: string;
+            /**
+             * @description The thing's id, 1–128 characters without control or direction characters, not `.` or `..`. Whether the thing exists is not checked.
+             *
+             *     Rule: must have no control or direction characters, and not be one or two dots.
+             * @example sku-4711
+             */
+            entityId: string;
+            /** @description SHA-256 of the file, 64 hexadecimal digits. When given, other bytes are refused: by a store that checks, else when they are processed. */
+            sha256?: string | null;
+        };
+        /** @description How to upload the declared picture. */
+        CreateUploadUrlResponse: {
+            /** @description The picture's id. */
+            mediaId: string;
+            /** @description Takes one PUT of the bytes, for 300 s. Whoever has it may upload. */
+            uploadUrl: string;
+            /** @description Headers that the PUT must carry as they are. Content-Length is signed as well; every client sends it by itself. */
+            headers: {
+                [key: string]: string;
+            };
+            /** @description Where the original can be fetched afterwards. */
+            publicUrl: string;
+            /** @description The object's key in the bucket. */
+            key: string;
+            /**
+             * Format: date-time
+             * @description When `uploadUrl` stops working.
+             */
+            expiresAt?: string;
+        };
         /** @description An amount of money. */
         CurrencyAmount: {
             /** @description ISO 4217 code. */
@@ -1262,6 +1411,19 @@ export interface components {
             /** @description What it must be. */
             message: string;
         };
+        /** @description A place within a picture, whatever its size. */
+        FocalPointInput: {
+            /**
+             * Format: double
+             * @description 0 is the left edge, 1 the right one.
+             */
+            x?: number | null;
+            /**
+             * Format: double
+             * @description 0 is the upper edge, 1 the lower one.
+             */
+            y?: number | null;
+        };
         /** @description How far sessions came on their way to a purchase. A session belongs to the range in which it began. */
         Funnel: {
             /**
@@ -1301,6 +1463,25 @@ export interface components {
             percentOfPrevious: number | ("NaN" | "Infinity" | "-Infinity");
             /** @description Percent of the sessions of the first step. 0 without any. */
             percentOfFirst: number | ("NaN" | "Infinity" | "-Infinity");
+        };
+        /** @description A picture in one size and format. */
+        ImageVariant: {
+            /** @description The variant's name, for example `thumb`; unique within the picture. */
+            name: string;
+            /** @description Where it can be fetched. What is behind a URL never changes. */
+            url: string;
+            /**
+             * Format: int32
+             * @description Pixels across.
+             */
+            width: number;
+            /**
+             * Format: int32
+             * @description Pixels down.
+             */
+            height: number;
+            /** @description `webp`, `jpeg`, `png` or `avif`. */
+            format: string;
         };
         /** @description A piece of work that was promised in the transaction that made it necessary. */
         Job: {
@@ -1585,6 +1766,13 @@ export interface components {
             /** @description Asks for the next page; empty on the last one. */
             nextPageToken: string;
         };
+        /** @description A page of pictures. */
+        ListMediaResponse: {
+            /** @description The pictures, the oldest first. */
+            media: components["schemas"]["Media"][];
+            /** @description For the next page. Empty after the last one. */
+            nextPageToken: string;
+        };
         /** @description A page of partners. */
         ListPartnersResponse: {
             /** @description Newest first. */
@@ -1666,6 +1854,115 @@ export interface components {
             start?: string;
             /** @description What happened in it. */
             figures?: components["schemas"]["LiveFigures"];
+        };
+        /** @description A picture that belongs to something of the shop, with the variants made of it. */
+        Media: {
+            /** @description A UUIDv7. */
+            mediaId: string;
+            /** @description How far the picture has come. */
+            status: components["schemas"]["MediaStatus"];
+            /** @description Why it is REJECTED. Unset in every other status. */
+            reason?: components["schemas"]["MediaReason"];
+            /** @description One sentence for people about `reason`. Unset in every other status. */
+            reasonDetail?: string;
+            /** @description The declared media type, which the bytes of a READY picture have: `image/jpeg`, `image/png`, `image/webp`, `image/avif` or `image/gif`. */
+            contentType: string;
+            /**
+             * Format: int32
+             * @description The length of the original in bytes.
+             */
+            bytes: number;
+            /**
+             * Format: int32
+             * @description Pixels across, as shown: after EXIF orientation. Unset until READY.
+             */
+            width?: number;
+            /**
+             * Format: int32
+             * @description Pixels down, as shown. Unset until READY.
+             */
+            height?: number;
+            /** @description SHA-256 of the original in lower-case hexadecimal, computed from the stored bytes. Unset until READY. */
+            sha256?: string;
+            /** @description A ThumbHash of the picture in base64: a blurred placeholder of about 25 bytes. Unset until READY. */
+            thumbhash?: string;
+            /** @description The most frequent colour, `#rrggbb`. Unset until READY. */
+            dominantColor?: string;
+            /** @description The finished variants, in the order in which they were asked for. */
+            variants: components["schemas"]["MediaVariant"][];
+            /** @description What kind of thing the picture belongs to, for example `product`. */
+            entityType: string;
+            /** @description The thing's id. */
+            entityId: string;
+            /** @description The original's key in the bucket. */
+            key: string;
+            /** @description Where the original can be fetched once it was uploaded. */
+            publicUrl: string;
+            /** @description The name that the file had on the uploader's machine. Used for nothing. */
+            filename: string;
+            /**
+             * Format: date-time
+             * @description When the upload URL was given out.
+             */
+            createdAt?: string;
+            /**
+             * Format: date-time
+             * @description When anything of this last changed.
+             */
+            updatedAt?: string;
+        };
+        /**
+         * @description Why a picture is REJECTED.
+         *
+         *     - `REASON_UNSPECIFIED`: Never sent.
+         *     - `WRONG_TYPE`: The bytes are not of the type that was declared.
+         *     - `SIZE_MISMATCH`: The object has another length than was declared.
+         *     - `CHECKSUM_MISMATCH`: The bytes have another SHA-256 than was declared.
+         *     - `TOO_MANY_PIXELS`: More than 50,000,000 pixels, or a side beyond 65,535.
+         *     - `TOO_MANY_FRAMES`: More frames than an animation may have.
+         *     - `TRUNCATED`: The file ends too early.
+         *     - `BROKEN`: The file is damaged, or not what a decoder understands.
+         *     - `POLYGLOT`: The file is something else as well: an archive, a document, a script.
+         *     - `LIMIT_EXCEEDED`: Decoding took more memory or time than a picture may.
+         *     - `DECODER_CRASHED`: The decoder crashed on the file.
+         *     - `OBJECT_LOST`: The object is gone from the store, and no variant is left.
+         * @enum {string}
+         */
+        MediaReason: "REASON_UNSPECIFIED" | "WRONG_TYPE" | "SIZE_MISMATCH" | "CHECKSUM_MISMATCH" | "TOO_MANY_PIXELS" | "TOO_MANY_FRAMES" | "TRUNCATED" | "BROKEN" | "POLYGLOT" | "LIMIT_EXCEEDED" | "DECODER_CRASHED" | "OBJECT_LOST";
+        /**
+         * @description How far the picture has come.
+         *
+         *     - `STATUS_UNSPECIFIED`: Never sent.
+         *     - `PENDING`: An upload URL was given out; nothing is known of the bytes yet.
+         *     - `PROCESSING`: Variants are being made. Those of an earlier call stay listed.
+         *     - `READY`: Every variant asked for is there.
+         *     - `REJECTED`: The bytes are not taken; `reason` says why. Final.
+         * @enum {string}
+         */
+        MediaStatus: "STATUS_UNSPECIFIED" | "PENDING" | "PROCESSING" | "READY" | "REJECTED";
+        /** @description A finished variant of a picture. */
+        MediaVariant: {
+            /** @description The recipe's name, unique within the picture. */
+            name: string;
+            /** @description Where it can be fetched. What is behind a URL never changes. */
+            url: string;
+            /**
+             * Format: int32
+             * @description Pixels across.
+             */
+            width: number;
+            /**
+             * Format: int32
+             * @description Pixels down.
+             */
+            height: number;
+            /**
+             * Format: int32
+             * @description The file's length in bytes.
+             */
+            bytes: number;
+            /** @description `webp`, `jpeg`, `png` or `avif`. */
+            format: string;
         };
         /** @description Asks for a bearer token of a partner. */
         MintPartnerTokenBody: {
@@ -1857,6 +2154,11 @@ export interface components {
              *     - `JOB_NOT_FOUND`: No job has this id, or it was pruned.
              *     - `QUEUE_NOT_FOUND`: No queue has this name.
              *     - `STATE_CONFLICT`: The job's state does not allow the change asked for.
+             *     - `MEDIA_NOT_FOUND`: No picture has this id or key.
+             *     - `TYPE_NOT_ALLOWED`: Pictures of this media type are not taken.
+             *     - `UPLOAD_MISSING`: Nothing was uploaded under the picture's key yet.
+             *     - `VARIANT_UNKNOWN`: The entity type's set has no variant of this name.
+             *     - `TOO_MANY_VARIANTS`: The picture would have more than 50 variants.
              *     - `INVALID_FIELD`: A field breaks a rule of the contract; `BadRequest` names each.
              *     - `CREDENTIAL_INVALID`: The credential is missing, malformed, expired or not ours.
              *     - `ROLE_NOT_ALLOWED`: The credential is good, its role may not call this method.
@@ -1877,6 +2179,25 @@ export interface components {
             details?: {
                 "@type"?: string;
             }[];
+        };
+        /**
+         * @description Names the picture that was uploaded, and what to make of it.
+         *
+         *     Rule: give either media_id or key.
+         */
+        ProcessMediaRequest: {
+            /** @description The picture's id; or give `key`. */
+            mediaId?: string | null;
+            /** @description The original's key; or give `mediaId`. */
+            key?: string | null;
+            /**
+             * @description At most 20, each name once. They are added to the variants that the picture has; one of the same name is replaced. Unset: the set of the picture's entity type.
+             *
+             *     Rule: must name each variant once.
+             */
+            variants?: components["schemas"]["VariantRecipeInput"][] | null;
+            /** @description Whether to answer only once the picture is READY or REJECTED, for at most 10 s; after that the answer is PROCESSING. */
+            wait?: boolean | null;
         };
         /** @description A product of the shop, as far as Millrace needs it. The shop owns it; this is a copy, kept current by upserts. */
         Product: {
@@ -1938,6 +2259,8 @@ export interface components {
              * @description When Millrace last changed the product. Ignored on input.
              */
             readonly updatedAt?: string;
+            /** @description Those of the pictures in `imageMediaIds` that can be shown, in that order. A picture is missing here until it is READY. Ignored on input. */
+            readonly images: components["schemas"]["ProductImage"][];
         };
         /** @description The figures of one product. */
         ProductFigures: {
@@ -1965,6 +2288,27 @@ export interface components {
             purchases: string;
             /** @description What CONFIRMED and PAID conversions of it sold for, by currency. Empty without any. */
             revenue: components["schemas"]["CurrencyAmount"][];
+        };
+        /** @description A picture of a product, as a page or a search result shows it. */
+        ProductImage: {
+            /** @description The picture's id, one of `imageMediaIds`. */
+            mediaId: string;
+            /**
+             * Format: int32
+             * @description Pixels across of the original, as shown: proportions to keep room for.
+             */
+            width: number;
+            /**
+             * Format: int32
+             * @description Pixels down of the original, as shown.
+             */
+            height: number;
+            /** @description A ThumbHash in base64: a blurred placeholder of about 25 bytes. */
+            thumbhash: string;
+            /** @description The most frequent colour, `#rrggbb`. */
+            dominantColor: string;
+            /** @description The finished variants, in the order in which they were asked for. */
+            variants: components["schemas"]["ImageVariant"][];
         };
         /** @description A product of the shop, as far as Millrace needs it. The shop owns it; this is a copy, kept current by upserts. */
         ProductInput: {
@@ -2584,6 +2928,42 @@ export interface components {
              */
             stock?: number | string | null;
         };
+        /** @description How to make a variant. */
+        VariantRecipeInput: {
+            /**
+             * @description 1–32 lower-case letters, digits, hyphens and underscores. A name alone, with no other field, means the recipe of that name in the set of the picture's entity type.
+             * @example thumb
+             */
+            name: string;
+            /**
+             * Format: int32
+             * @description 1–4,000 pixels. Unset: follows from `height` and the picture's proportions; with `fill` the picture's own width stays.
+             */
+            width?: number | string | null;
+            /**
+             * Format: int32
+             * @description 1–4,000 pixels. Unset: follows from `width` and the picture's proportions; with `fill` the picture's own height stays.
+             */
+            height?: number | string | null;
+            /** @description How the picture meets width and height when both are given. `cover` fills them and cuts off what is over, `contain` fits within and adds background, `fill` stretches, `inside` is as large as fits within, `outside` is as small as covers. Unset: cover. */
+            fit?: ("cover" | "contain" | "fill" | "inside" | "outside") | "" | null;
+            /** @description `webp`, `jpeg`, `png` or `avif`. Unset: webp. */
+            format?: ("webp" | "jpeg" | "png" | "avif") | "" | null;
+            /**
+             * Format: int32
+             * @description 1–100, higher is better and larger; PNG ignores it. Unset: 80.
+             */
+            quality?: number | string | null;
+            /** @description What `cover` keeps as near to the middle as it can. Unset: the middle. */
+            focalPoint?: components["schemas"]["FocalPointInput"] | null;
+            /**
+             * @description `#rrggbb` or `#rrggbbaa`: behind transparent pixels of a JPEG, and beside the picture in `contain`. Unset: white.
+             * @example #ffffff
+             */
+            background?: string | null;
+            /** @description Whether a picture that is too small is enlarged. Unset: it is not, and the variant may then be smaller than asked for. */
+            upscale?: boolean | null;
+        };
         /**
          * @description One thing that can be bought: a size, a colour, or the product itself.
          *
@@ -2774,6 +3154,8 @@ export type Commission = components['schemas']['Commission'];
 export type CommissionInput = components['schemas']['CommissionInput'];
 export type CreateLinkRequest = components['schemas']['CreateLinkRequest'];
 export type CreatePartnerRequest = components['schemas']['CreatePartnerRequest'];
+export type CreateUploadUrlRequest = components['schemas']['CreateUploadUrlRequest'];
+export type CreateUploadUrlResponse = components['schemas']['CreateUploadUrlResponse'];
 export type CurrencyAmount = components['schemas']['CurrencyAmount'];
 export type Dashboard = components['schemas']['Dashboard'];
 export type DeadLetter = components['schemas']['DeadLetter'];
@@ -2786,8 +3168,10 @@ export type Event = components['schemas']['Event'];
 export type EventLocation = components['schemas']['EventLocation'];
 export type EventLocationState = components['schemas']['EventLocationState'];
 export type FieldProblem = components['schemas']['FieldProblem'];
+export type FocalPointInput = components['schemas']['FocalPointInput'];
 export type Funnel = components['schemas']['Funnel'];
 export type FunnelStep = components['schemas']['FunnelStep'];
+export type ImageVariant = components['schemas']['ImageVariant'];
 export type Job = components['schemas']['Job'];
 export type JobLogLine = components['schemas']['JobLogLine'];
 export type JobProgress = components['schemas']['JobProgress'];
@@ -2800,11 +3184,16 @@ export type LinkStatus = components['schemas']['LinkStatus'];
 export type ListDeadLettersResponse = components['schemas']['ListDeadLettersResponse'];
 export type ListJobsResponse = components['schemas']['ListJobsResponse'];
 export type ListLinksResponse = components['schemas']['ListLinksResponse'];
+export type ListMediaResponse = components['schemas']['ListMediaResponse'];
 export type ListPartnersResponse = components['schemas']['ListPartnersResponse'];
 export type ListProductsResponse = components['schemas']['ListProductsResponse'];
 export type ListQueuesResponse = components['schemas']['ListQueuesResponse'];
 export type LiveFigures = components['schemas']['LiveFigures'];
 export type LiveMinute = components['schemas']['LiveMinute'];
+export type Media = components['schemas']['Media'];
+export type MediaReason = components['schemas']['MediaReason'];
+export type MediaStatus = components['schemas']['MediaStatus'];
+export type MediaVariant = components['schemas']['MediaVariant'];
 export type MintPartnerTokenBody = components['schemas']['MintPartnerTokenBody'];
 export type MintPartnerTokenResponse = components['schemas']['MintPartnerTokenResponse'];
 export type Overview = components['schemas']['Overview'];
@@ -2813,8 +3202,10 @@ export type PartnerStatus = components['schemas']['PartnerStatus'];
 export type PauseQueueBody = components['schemas']['PauseQueueBody'];
 export type PreviousPeriod = components['schemas']['PreviousPeriod'];
 export type Problem = components['schemas']['Problem'];
+export type ProcessMediaRequest = components['schemas']['ProcessMediaRequest'];
 export type Product = components['schemas']['Product'];
 export type ProductFigures = components['schemas']['ProductFigures'];
+export type ProductImage = components['schemas']['ProductImage'];
 export type ProductInput = components['schemas']['ProductInput'];
 export type ProductOverview = components['schemas']['ProductOverview'];
 export type ProductSeriesPoint = components['schemas']['ProductSeriesPoint'];
@@ -2844,6 +3235,7 @@ export type UpsertResultOutcome = components['schemas']['UpsertResultOutcome'];
 export type UpsertResultViolation = components['schemas']['UpsertResultViolation'];
 export type Variant = components['schemas']['Variant'];
 export type VariantInput = components['schemas']['VariantInput'];
+export type VariantRecipeInput = components['schemas']['VariantRecipeInput'];
 export type VariantUncheckedInput = components['schemas']['VariantUncheckedInput'];
 export type ResponseBadRequest = components['responses']['BadRequest'];
 export type ResponseUnauthenticated = components['responses']['Unauthenticated'];
@@ -4690,6 +5082,209 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    MediaService_CreateUploadUrl: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateUploadUrlRequest"];
+            };
+        };
+        responses: {
+            /** @description How to upload the declared picture. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreateUploadUrlResponse"];
+                };
+            };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `TYPE_NOT_ALLOWED`. */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    MediaService_ProcessMedia: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ProcessMediaRequest"];
+            };
+        };
+        responses: {
+            /** @description A picture that belongs to something of the shop, with the variants made of it. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Media"];
+                };
+            };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `UPLOAD_MISSING`, `VARIANT_UNKNOWN`, `TOO_MANY_VARIANTS`. */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `MEDIA_NOT_FOUND`. */
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    MediaService_GetMedia: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The picture's id. */
+                mediaId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A picture that belongs to something of the shop, with the variants made of it. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Media"];
+                };
+            };
+            /** @description The caller has this content already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `MEDIA_NOT_FOUND`. */
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    MediaService_DeleteMedia: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The picture's id. */
+                mediaId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            /** @description There is no such thing, as far as the caller may know. Reasons: `MEDIA_NOT_FOUND`. */
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["DeadlineExceeded"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    MediaService_ListMedia: {
+        parameters: {
+            query?: {
+                /** @description Only pictures of this kind of thing. Unset: all. */
+                entityType?: string & unknown;
+                /** @description Only pictures of the thing with this id; needs `entityType`. Unset: all. */
+                entityId?: string & unknown;
+                /** @description At most so many: 1–500. Unset or 0 means 50; larger is taken as 500. */
+                pageSize?: number;
+                /** @description From an earlier answer, with the same filter. Unset: the first page. */
+                pageToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of pictures. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListMediaResponse"];
+                };
+            };
+            /** @description The caller has this content already. */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Something in the request is not understood or breaks a rule; `errors` names each field. Reasons: `PAGE_TOKEN_INVALID`. */
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
