@@ -26,6 +26,8 @@ from server.jobs.enqueueing import Jobs
 from server.jobs.execution import JobExecution
 from server.jobs.queues import QUEUES
 from server.jobs.wakeups import TASK, Nudger, WakeupBroker, make_broker
+from server.media.store import ObjectStore
+from workers.confined import ConfinedCalls
 from workers.dispatcher import Dispatcher
 from workers.health import Health
 from workers.lanes import Lanes
@@ -33,6 +35,7 @@ from workers.leases import Leases
 from workers.metrics import WorkerMetrics
 from workers.monitoring import serving_monitoring
 from workers.patience import POSTGRES, Patience
+from workers.picture_check import PICTURES, check_pictures
 from workers.process_slots import ProcessSlots
 from workers.registry import Handlers
 from workers.resources import Resources
@@ -43,12 +46,15 @@ from workers.tasks.handlers import all_handlers
 log = structlog.get_logger(__name__)
 
 REDIS: Final = "redis"
+IMAGES: Final = "images"
 _REDIS_TIMEOUT_SECONDS: Final = 0.25
 _HANDLER_STATEMENT_SECONDS: Final = 60.0
 _HANDLER_POOL_SECONDS: Final = 3600.0
 # Claims, completions, renewals and endings wait for no handler's connection.
 _OWN_CONNECTIONS: Final = 4
 _URGENT_CONNECTIONS: Final = 4
+# What calls on bytes of strangers need, imported once for all their processes.
+_PRELOADED: Final = ("server.media.pictures.rendering",)
 _LAST_CLAIM_SECONDS: Final = 2.0
 _FAREWELL_SECONDS: Final = 5.0
 
@@ -122,15 +128,23 @@ async def _opened(
     # The process's own figures, nudges and publications count in the registry that all of it shares.
     registry = CollectorRegistry()
     registry.register(REGISTRY)
-    health = Health((POSTGRES, REDIS))
+    serves_images = IMAGES in settings.worker_queues
+    health = Health((POSTGRES, REDIS, *([PICTURES] if serves_images else [])))
     async with AsyncExitStack() as stack:
         stack.enter_context(
             serving_monitoring(settings.metrics_host, settings.metrics_port, registry, health)
         )
+        if serves_images:
+            # Beside the rest of the start, which it would keep waiting for some tenths of a second.
+            checking = asyncio.create_task(check_pictures(health, registry), name="picture check")
+            stack.callback(checking.cancel)
         broker = make_broker(settings.redis_url.get_secret_value(), settings.redis_prefix)
         nudger = await stack.enter_async_context(Nudger(broker))
         resources = await _open_resources(settings, nudger, stack)
-        slots = await stack.enter_async_context(ProcessSlots(QUEUES["images"].concurrency))
+        slots = await stack.enter_async_context(ProcessSlots(QUEUES[IMAGES].concurrency))
+        confined = await stack.enter_async_context(
+            ConfinedCalls(QUEUES[IMAGES].concurrency, preload=_PRELOADED)
+        )
         own_engine = make_engine(
             settings.postgres_dsn.get_secret_value(),
             pool_size=_OWN_CONNECTIONS,
@@ -149,6 +163,7 @@ async def _opened(
             sessions=resources.sessions,
             urgent_sessions=resources.urgent_sessions,
             slots=slots,
+            confined=confined,
             leases=leases,
             patience=patience,
             metrics=WorkerMetrics(registry),
@@ -165,12 +180,15 @@ async def _opened(
 async def _open_resources(settings: WorkerSettings, nudger: Nudger, stack: AsyncExitStack) -> Resources:
     engine, urgent = (
         _handler_engine(settings, connections)
-        for connections in (settings.postgres_pool_size, _URGENT_CONNECTIONS)
+        for connections in (_connections(settings), _URGENT_CONNECTIONS)
     )
     stack.push_async_callback(dispose, engine)
     stack.push_async_callback(dispose, urgent)
     redis = await PipeliningRedis.open(settings.redis_url.get_secret_value(), timeout=_REDIS_TIMEOUT_SECONDS)
     stack.push_async_callback(redis.close)
+    # Not part of our health: without it pictures wait, and everything else goes on.
+    store = ObjectStore(settings)
+    stack.push_async_callback(store.close)
     return Resources(
         settings=settings,
         engine=engine,
@@ -179,7 +197,14 @@ async def _open_resources(settings: WorkerSettings, nudger: Nudger, stack: Async
         redis=redis,
         stream_keys=StreamKeys(settings.redis_prefix, settings.stream_shards),
         jobs=Jobs(nudger.nudge),
+        store=store,
     )
+
+
+def _connections(settings: WorkerSettings) -> int:
+    """A picture holds one for as long as its variants are made, so each has its own beside the others."""
+    pictures = QUEUES[IMAGES].concurrency if IMAGES in settings.worker_queues else 0
+    return settings.postgres_pool_size + pictures
 
 
 def _handler_engine(settings: WorkerSettings, connections: int) -> AsyncEngine:

@@ -10,9 +10,14 @@ class Health:
 
     def __init__(self, dependencies: Iterable[str]) -> None:
         self._well = dict.fromkeys(dependencies, False)
+        self._notes: dict[str, str] = {}
 
-    def report(self, dependency: str, *, well: bool) -> None:
-        """Say how using a dependency went."""
+    def report(self, dependency: str, *, well: bool, note: str | None = None) -> None:
+        """Say how using a dependency went; a note is shown in place of the state until the next report."""
+        if note is None:
+            self._notes.pop(dependency, None)
+        else:
+            self._notes[dependency] = note
         self._well[dependency] = well
 
     @property
@@ -21,5 +26,6 @@ class Health:
         return all(self._well.values())
 
     def states(self) -> Mapping[str, str]:
-        """Each dependency with `ok` or `failing`."""
-        return {name: "ok" if well else "failing" for name, well in self._well.items()}
+        """Each dependency with its note, or else with `ok` or `failing`."""
+        notes = dict(self._notes)
+        return {name: notes.get(name) or ("ok" if well else "failing") for name, well in self._well.items()}

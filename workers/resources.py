@@ -10,6 +10,7 @@ from millrace.streams.keys import StreamKeys
 from millrace.streams.redis_pipe import PipeliningRedis
 from server.db.engine import Sessions
 from server.jobs.enqueueing import Jobs
+from server.media.store import ObjectStore
 from workers.settings import WorkerSettings
 
 
@@ -19,7 +20,7 @@ class Resources:
 
     `engine` and `sessions` share their connections, and a limit of a minute per statement. `urgent_sessions`
     are for handlers of the critical queue: they have connections of their own, so that long transactions of
-    other queues never keep them waiting. `jobs` enqueues further work.
+    other queues never keep them waiting. `jobs` enqueues further work. `store` connects when first used.
     """
 
     settings: WorkerSettings
@@ -29,3 +30,4 @@ class Resources:
     redis: PipeliningRedis
     stream_keys: StreamKeys
     jobs: Jobs
+    store: ObjectStore

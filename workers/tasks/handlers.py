@@ -10,6 +10,7 @@ from server.analytics.rebuild import Kept
 from server.analytics.tasks import CLOSE_ROLLUPS, ERASE, KEEP_EVENT_PARTITIONS, PROVE_DRIFT
 from server.jobs.declared import PING, PROVE, PRUNE
 from server.jobs.pruning import Pruning
+from server.media.tasks import DELETE_OBJECTS, PROCESS_MEDIA, RECONCILE, SWEEP_UPLOADS
 from workers.registry import Handlers
 from workers.resources import Resources
 from workers.tasks.click_partitions import ClickPartitionUpkeep
@@ -17,6 +18,7 @@ from workers.tasks.drift import DriftJob
 from workers.tasks.erasure import ErasureJob
 from workers.tasks.events import EventUpkeep, RollupClosing
 from workers.tasks.links import LinkTasks
+from workers.tasks.media import MediaTasks
 from workers.tasks.pinging import answer_ping
 from workers.tasks.proving import Proof
 from workers.tasks.pruning import QueuePruning
@@ -38,6 +40,7 @@ def all_handlers(resources: Resources) -> Handlers:
     handlers.add(PUBLISH_LINK, LinkTasks(publication).publish)
     handlers.add(KEEP_CLICK_PARTITIONS, click_days.run)
     _add_analytics(handlers, resources)
+    _add_media(handlers, resources)
     handlers.add(PRUNE, pruning.run)
     handlers.add(PROVE, Proof(resources.engine).run)
     handlers.add(PING, answer_ping)
@@ -57,6 +60,14 @@ def _add_analytics(handlers: Handlers, resources: Resources) -> None:
     handlers.add(CLOSE_ROLLUPS, closing.run)
     handlers.add(PROVE_DRIFT, DriftJob(engine, redis, keys, kept=kept).run)
     handlers.add(ERASE, ErasureJob(engine, redis, keys, keep_days=settings.event_retention_days).run)
+
+
+def _add_media(handlers: Handlers, resources: Resources) -> None:
+    media = MediaTasks(resources)
+    handlers.add(PROCESS_MEDIA, media.process)
+    handlers.add(DELETE_OBJECTS, media.delete_objects)
+    handlers.add(SWEEP_UPLOADS, media.sweep)
+    handlers.add(RECONCILE, media.reconcile)
 
 
 async def _time_zone_of(programs: ProgramService) -> str:

@@ -14,6 +14,7 @@ from server.analytics.tasks import (
 )
 from server.jobs.declared import PROVE, PRUNE, Upkeep
 from server.jobs.schedules import Schedule
+from server.media.tasks import RECONCILE, SWEEP_UPLOADS, MediaUpkeep
 
 
 def all_schedules() -> tuple[Schedule[Any], ...]:
@@ -26,7 +27,9 @@ def all_schedules() -> tuple[Schedule[Any], ...]:
         Schedule("analytics.close_rollups", "3-59/15 * * * *", CLOSE_ROLLUPS, EventUpkeep()),
         # When the last hour's events are drained, whatever the minute they came in.
         Schedule("analytics.prove_drift", "11 * * * *", PROVE_DRIFT, DriftProof()),
+        Schedule("media.sweep_uploads", "41 * * * *", SWEEP_UPLOADS, MediaUpkeep()),
         Schedule("jobs.prove", "7 * * * *", PROVE, Upkeep()),
         # When shops are quiet where most of them are.
         Schedule("jobs.prune", "17 3 * * *", PRUNE, Upkeep()),
+        Schedule("media.reconcile", "47 3 * * *", RECONCILE, MediaUpkeep()),
     )

@@ -75,7 +75,7 @@ async def test_ping_returns_its_note(turn: Turn) -> None:
 
 
 def test_schedules_are_due_when_the_others_are_not() -> None:
-    """Each has a name of its own and its minute; only pruning waits for the night."""
+    """Each has a name of its own and its minute; pruning and reconciling wait for the night."""
     midnight = datetime(2026, 11, 23, tzinfo=UTC)
     due = {schedule.name: schedule.next_after(midnight) for schedule in all_schedules()}
     assert due == {
@@ -83,6 +83,8 @@ def test_schedules_are_due_when_the_others_are_not() -> None:
         "analytics.event_partitions": datetime(2026, 11, 23, 0, 29, tzinfo=UTC),
         "analytics.close_rollups": datetime(2026, 11, 23, 0, 3, tzinfo=UTC),
         "analytics.prove_drift": datetime(2026, 11, 23, 0, 11, tzinfo=UTC),
+        "media.sweep_uploads": datetime(2026, 11, 23, 0, 41, tzinfo=UTC),
         "jobs.prove": datetime(2026, 11, 23, 0, 7, tzinfo=UTC),
         "jobs.prune": datetime(2026, 11, 23, 3, 17, tzinfo=UTC),
+        "media.reconcile": datetime(2026, 11, 23, 3, 47, tzinfo=UTC),
     }
