@@ -34,7 +34,8 @@ endif
 chaos: setup ## kill and restart processes many times under load (ROUNDS=10), compare ledgers and answers
 	MILLRACE_CHAOS_ROUNDS=$(or $(ROUNDS),10) $(PYTHON) -m pytest tests/e2e/test_events_under_fire.py \
 	  tests/e2e/test_rolling_restarts.py tests/e2e/test_grpc_journey.py \
-	  tests/e2e/test_jobs_under_fire.py tests/e2e/test_jobs_promises.py
+	  tests/e2e/test_jobs_under_fire.py tests/e2e/test_jobs_promises.py \
+	  tests/e2e/test_media_faults.py tests/e2e/test_hostile_pictures.py
 
 check: setup ## format, lint, types, import rules, protobuf contract, TypeScript client
 	$(PYTHON) -m ruff format --check .

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import uvloop
 
-from tests.bench import dashboard, drain, ingestion, jobs, redirect, translated_call, translation
+from tests.bench import dashboard, drain, images, ingestion, jobs, redirect, translated_call, translation
 from tests.bench.rows import Row, table
 
 RESULTS = Path(__file__).resolve().parents[2] / "bench" / "results.json"
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[list[Row]]]] = {
     "drain": drain.measure,
     "dashboard": dashboard.measure,
     "jobs": jobs.measure,
+    "images": images.measure,
     "translation": translation.measure,
     "translated_call": translated_call.measure,
 }

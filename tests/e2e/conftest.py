@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import sys
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -13,7 +14,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.stack import Stack, running_stack
+from tests.e2e.browser import output_of
+from tests.stack import ROOT, Stack, running_stack
+from tools.chromium import ADVICE, can_install, find_chromium, install_chromium
 
 BROWSER = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -21,6 +24,7 @@ BROWSER = (
 )
 SHOP = "shop.example"
 FRONTEND = "https://frontend.example"
+DECODE_MEMORY_MIB = 160
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,12 @@ class Visitors:
 @pytest.fixture(scope="session")
 async def stack() -> AsyncIterator[Stack]:
     async with stack_in_new_folder(
-        {"MILLRACE_EDGE_PROCESSES": "2", "MILLRACE_CORS_ORIGINS": FRONTEND}
+        {
+            "MILLRACE_EDGE_PROCESSES": "2",
+            "MILLRACE_CORS_ORIGINS": FRONTEND,
+            # Little, so that a picture that needs too much is soon there.
+            "MILLRACE_MEDIA_DECODE_MEMORY_MIB": str(DECODE_MEMORY_MIB),
+        }
     ) as running:
         yield running
 
@@ -99,7 +108,12 @@ async def stack() -> AsyncIterator[Stack]:
 async def victim() -> AsyncIterator[Stack]:
     """A stack whose processes are killed and restarted, apart so that other journeys do not feel it."""
     async with stack_in_new_folder(
-        {"MILLRACE_EDGE_PROCESSES": "2", "MILLRACE_SERVER_PROCESSES": "2"}
+        {
+            "MILLRACE_EDGE_PROCESSES": "2",
+            "MILLRACE_SERVER_PROCESSES": "2",
+            # So that the jobs of a dead worker are soon tried again.
+            "MILLRACE_JOB_LEASE_SECONDS": "3",
+        }
     ) as running:
         yield running
 
@@ -177,6 +191,25 @@ def new_link(
         return made
 
     return make
+
+
+@pytest.fixture(scope="session")
+def chromium(request: pytest.FixtureRequest) -> Path:
+    found = find_chromium()
+    if found is None and can_install():
+        request.config.get_terminal_writer().line("\ninstalling Chromium with apt-get", flush=True)
+        found = install_chromium()
+        assert found is not None, "apt-get did not bring a Chromium"
+    if found is None:
+        pytest.skip(ADVICE)
+    return found
+
+
+@pytest.fixture(scope="session")
+async def driver() -> Path:
+    """The folder in which the browser's driver is installed."""
+    await output_of(sys.executable, str(ROOT / "tools" / "typescript.py"), "install")
+    return ROOT / "clients" / "typescript"
 
 
 async def eventually(check: Callable[[], Awaitable[bool]], *, within_seconds: float) -> None:

@@ -1,37 +1,13 @@
 """The page at `/api/docs` in a real browser: it renders, operations can be tried, nothing asks outside."""
 
-import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.stack import ROOT, Stack
-from tools.chromium import ADVICE, can_install, find_chromium, install_chromium
-
-VISIT_SECONDS = 90
-NODE = Path(sys.executable).parent / "node"
-
-
-@pytest.fixture(scope="module")
-def chromium(request: pytest.FixtureRequest) -> Path:
-    found = find_chromium()
-    if found is None and can_install():
-        request.config.get_terminal_writer().line("\ninstalling Chromium with apt-get", flush=True)
-        found = install_chromium()
-        assert found is not None, "apt-get did not bring a Chromium"
-    if found is None:
-        pytest.skip(ADVICE)
-    return found
-
-
-@pytest.fixture(scope="module")
-async def driver() -> Path:
-    """The folder in which the browser's driver is installed."""
-    await output_of(sys.executable, str(ROOT / "tools" / "typescript.py"), "install")
-    return ROOT / "clients" / "typescript"
+from tests.e2e.browser import NODE, output_of
+from tests.stack import Stack
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +22,6 @@ async def visit(
     )
     visit: dict[str, Any] = json.loads(seen)
     return visit
-
-
-async def output_of(*command: str) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        out, err = await asyncio.wait_for(process.communicate(), VISIT_SECONDS)
-    except TimeoutError:
-        process.terminate()
-        raise
-    assert process.returncode == 0, out.decode() + err.decode()
-    return out.decode()
 
 
 async def test_every_operation_is_shown(visit: dict[str, Any], stack: Stack) -> None:
