@@ -68,13 +68,22 @@ class Processing:
         return outcome
 
     async def _read(self, work: Work) -> tuple[bytes | None, Rejection | None]:
-        """The original; None when there is no object. Or why it is not what was declared."""
+        """The original; None when there is none. Or why it is not what was declared.
+
+        A picture that was READY keeps its bytes: what was put in their place afterwards is not looked at.
+        """
+        content, rejection = await self._read_original(work)
+        if work.sha256 is None or (content is not None and await _hash(content) == work.sha256):
+            return content, rejection
+        return await self._read_twin(work.sha256), None
+
+    async def _read_original(self, work: Work) -> tuple[bytes | None, Rejection | None]:
         try:
             content = await self._store.read(work.key, limit=MAX_BYTES)
         except ObjectTooLarge:
             return None, Rejection(Reason.SIZE_MISMATCH, "The upload has more bytes than were declared.")
         except ObjectMissing:
-            return await self._read_twin(work), None
+            return None, None
         if rejection := judge_length(len(content), work.declared_bytes):
             return None, rejection
         if work.declared_sha256 not in (None, await _hash(content)):
@@ -83,18 +92,16 @@ class Processing:
             )
         return content, None
 
-    async def _read_twin(self, work: Work) -> bytes | None:
-        """The same bytes from another picture's original, for one that was READY before."""
-        if work.sha256 is None:
-            return None
+    async def _read_twin(self, sha256: bytes) -> bytes | None:
+        """These bytes from another picture's original."""
         async with self._sessions() as session:
-            keys = await renditions.originals_of(session, work.sha256, limit=_TWINS_ASKED)
+            keys = await renditions.originals_of(session, sha256, limit=_TWINS_ASKED)
         for key in keys:
             try:
                 content = await self._store.read(key, limit=MAX_BYTES)
             except (ObjectMissing, ObjectTooLarge):
                 continue
-            if await _hash(content) == work.sha256:
+            if await _hash(content) == sha256:
                 return content
         return None
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.db.engine import Sessions
 from server.jobs.enqueueing import Jobs
-from server.media.content_lock import lock_content
+from server.media.content_lock import lock_content, try_lock_content
 from server.media.media import MediaStatus, Reason, Rejection
 from server.media.models import ContentRow, MediaRow, RenditionRow, VariantRow
 from server.media.repository import MediaRepository
@@ -87,10 +87,13 @@ class Repairs:
         async with self._sessions() as session:
             return (await session.scalars(query)).all()
 
-    async def remove_unused(self, sha256: bytes) -> Sequence[str]:
-        """Removes what no picture uses of a content; a job removes the objects. Keys of the renditions."""
+    async def remove_unused(self, sha256: bytes) -> Sequence[str] | None:
+        """Removes what no picture uses of a content; a job removes the objects. Keys of the renditions; None,
+        and nothing removed, while somebody holds the content.
+        """
         async with self._sessions.begin() as session:
-            await lock_content(session, sha256)
+            if not await try_lock_content(session, sha256):
+                return None
             keys = await MediaRepository(session).delete_unused(sha256)
             if keys:
                 await self._jobs.enqueue(session, DELETE_OBJECTS, ObjectsToDelete(tuple(keys)))

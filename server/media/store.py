@@ -220,14 +220,16 @@ class ObjectStore:
 
 async def _first_bytes(body: Any, most: int) -> bytes:
     """Up to `most` bytes of a body. The rest is never read: closing drops its connection."""
-    content = bytearray()
+    pieces: list[bytes] = []
     async with body:
-        while len(content) < most:
-            chunk = await body.read(min(_CHUNK_BYTES, most - len(content)))
-            if not chunk:
+        while most > 0:
+            piece = await body.read(min(_CHUNK_BYTES, most))
+            if not piece:
                 break
-            content += chunk
-    return bytes(content)
+            pieces.append(piece)
+            most -= len(piece)
+    # Put together once: growing to the size of a picture costs more than receiving it.
+    return b"".join(pieces)
 
 
 def _is_empty(answer: Mapping[str, Any]) -> bool:

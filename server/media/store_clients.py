@@ -9,7 +9,7 @@ import asyncio
 import importlib
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from server.media.settings import MediaSettings
 from server.media.store_errors import no_credentials, translated
@@ -65,7 +65,7 @@ async def _client(
     session: AioSession, settings: MediaSettings, endpoint: str | None, opened: AsyncExitStack
 ) -> S3Client:
     secret = settings.s3_secret_key
-    return await opened.enter_async_context(
+    client: S3Client = await opened.enter_async_context(
         session.create_client(
             "s3",
             region_name=settings.s3_region,
@@ -75,6 +75,16 @@ async def _client(
             config=_config(path_style=endpoint is not None),
         )
     )
+    if endpoint is not None:
+        client.meta.events.register("before-call.s3", _follow_no_redirect)
+    return client
+
+
+def _follow_no_redirect(context: dict[str, Any], **_: object) -> None:
+    """Amazon's redirects name the bucket's region. Where another store's do not, the library asks it for that
+    region, is redirected again, and so on until the stack is full: they are to count as any other answer.
+    """
+    context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _config(*, path_style: bool) -> AioConfig:

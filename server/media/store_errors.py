@@ -95,7 +95,7 @@ def _say_misconfigured(operation: str, *, code: str, status: int) -> None:
         operation=operation,
         status=status,
         code=code,
-        hint="check MILLRACE_S3_BUCKET, MILLRACE_S3_REGION, the keys and what the bucket allows them",
+        hint="check MILLRACE_S3_BUCKET, its endpoint and region, the keys and what the bucket allows them",
     )
 
 

@@ -22,6 +22,12 @@ class ObjectsToDelete(msgspec.Struct, frozen=True):
     keys: tuple[str, ...]
 
 
+class ContentLeft(msgspec.Struct, frozen=True):
+    """Some content of which a picture was deleted while its variants were being made for another one."""
+
+    sha256: bytes
+
+
 class MediaUpkeep(msgspec.Struct, frozen=True):
     """Nothing to say: what is to be done follows from the rows, the store and the clock."""
 
@@ -33,7 +39,8 @@ PROCESS_MEDIA = Task(
     "media.process", MediaToProcess, queue="images", retry=_UNTIL_THE_STORE_IS_BACK, time_limit=180
 )
 DELETE_OBJECTS = Task("media.delete_objects", ObjectsToDelete, time_limit=120)
+DELETE_UNUSED = Task("media.delete_unused", ContentLeft)
 SWEEP_UPLOADS = Task("media.sweep_uploads", MediaUpkeep, time_limit=600)
 RECONCILE = Task("media.reconcile", MediaUpkeep, queue="bulk", time_limit=3600)
 
-TASKS = (PROCESS_MEDIA, DELETE_OBJECTS, SWEEP_UPLOADS, RECONCILE)
+TASKS = (PROCESS_MEDIA, DELETE_OBJECTS, DELETE_UNUSED, SWEEP_UPLOADS, RECONCILE)

@@ -54,7 +54,7 @@ class Turn:
             return await self._settle(sha256, None, ())
         answer = await render(content, work.content_type, missing)
         if isinstance(answer, Refused):
-            return await self._refuse(sha256, Rejection(Reason(answer.reason), answer.detail))
+            return await self._refuse(sha256, missing, Rejection(Reason(answer.reason), answer.detail))
         made = await self._upload(sha256, missing, answer.variants)
         found = Content(sha256, answer.width, answer.height, answer.thumbhash, answer.dominant_color)
         return await self._settle(sha256, found, made)
@@ -78,14 +78,21 @@ class Turn:
         """REJECTED, unless somebody else ended the picture meanwhile."""
         return {"outcome": "gone"} if await self._lock() is None else await self._reject(rejection)
 
-    async def _refuse(self, sha256: bytes, rejection: Rejection) -> Outcome:
+    async def _refuse(self, sha256: bytes, refused: Recipes, rejection: Rejection) -> Outcome:
         """REJECTED; but a picture that is shown already keeps what it has, since these very bytes were taken
-        before: only what was asked for in addition takes too much.
+        before: only what was asked for in addition takes too much. What was asked for meanwhile is made next.
         """
         current = await self._lock()
         if current is None:
             return {"outcome": "gone"}
-        kept = await self._keep_finished(sha256, current.wanted) if current.sha256 == sha256 else None
+        if current.sha256 != sha256:
+            return await self._reject(rejection)
+        left = tuple(each for each in current.wanted if each not in refused)
+        if any(each not in self._work.wanted for each in left):
+            await renditions.want_only(self._session, self._work.media_id, left)
+            await self._again()
+            return {"outcome": "again", "refused": rejection.reason.value}
+        kept = await self._keep_finished(sha256, current.wanted)
         return kept | {"refused": rejection.reason.value} if kept else await self._reject(rejection)
 
     async def _keep_finished(self, sha256: bytes, wanted: Recipes) -> Outcome | None:

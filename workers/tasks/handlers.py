@@ -10,7 +10,7 @@ from server.analytics.rebuild import Kept
 from server.analytics.tasks import CLOSE_ROLLUPS, ERASE, KEEP_EVENT_PARTITIONS, PROVE_DRIFT
 from server.jobs.declared import PING, PROVE, PRUNE
 from server.jobs.pruning import Pruning
-from server.media.tasks import DELETE_OBJECTS, PROCESS_MEDIA, RECONCILE, SWEEP_UPLOADS
+from server.media.tasks import DELETE_OBJECTS, DELETE_UNUSED, PROCESS_MEDIA, RECONCILE, SWEEP_UPLOADS
 from workers.registry import Handlers
 from workers.resources import Resources
 from workers.tasks.click_partitions import ClickPartitionUpkeep
@@ -66,6 +66,7 @@ def _add_media(handlers: Handlers, resources: Resources) -> None:
     media = MediaTasks(resources)
     handlers.add(PROCESS_MEDIA, media.process)
     handlers.add(DELETE_OBJECTS, media.delete_objects)
+    handlers.add(DELETE_UNUSED, media.delete_unused)
     handlers.add(SWEEP_UPLOADS, media.sweep)
     handlers.add(RECONCILE, media.reconcile)
 

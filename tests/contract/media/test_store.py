@@ -1,6 +1,7 @@
 """The object store against a real S3 server: what is signed, read, listed, removed; and when it is away."""
 
 import asyncio
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -247,6 +248,32 @@ async def test_an_answer_that_breaks_off_is_no_object() -> None:
                 await store.read(KEY, limit=100)
         finally:
             await store.close()
+
+
+async def test_a_store_that_sends_us_elsewhere_is_unavailable(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without saying where to, so there is no sense in asking again; the log says what to look at."""
+
+    asked: list[asyncio.StreamReader] = []
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                asked.append(reader)
+                writer.write(b"HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(redirect, "127.0.0.1", 0) as server:
+        endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        secret = SecretStr("a secret")
+        store = ObjectStore(MediaSettings(s3_endpoint=endpoint, s3_access_key="a key", s3_secret_key=secret))
+        try:
+            with pytest.raises(StoreUnavailable):
+                await store.head(KEY)
+            assert await store.probe() == "down"
+        finally:
+            await store.close()
+    assert len(asked) == 2
+    assert "object_store_refused_us" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

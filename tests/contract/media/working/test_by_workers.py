@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import sys
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.jobs.relay import relay
+from server.media.pictures.rendering import Refused
 from server.media.settings import MediaSettings
 from server.media.tasks import PROCESS_MEDIA, MediaToProcess
 from tests.contract.media.working.ground import BODY, KEYS, RECIPES, Ground, png
 from tests.contract.worker_tasks.worker_process import ROOT, environment
+from workers.confined import Killed, LimitExceeded, Limits
+from workers.tasks.media import Drawing, earlier_kills
 
 _LEASE_SECONDS = "1"
+LIMITS = Limits(memory_bytes=1 << 30, cpu_seconds=1, wall_seconds=1)
 
 
 @dataclass
@@ -125,6 +133,48 @@ async def test_worker_killed_in_the_middle_leaves_no_half_set(
     assert (await ground.row(media_id)).status == "READY"
     assert len(await ground.variants(media_id)) == len(RECIPES)
     assert await ground.column("SELECT attempt FROM jobs") == [2]
+
+
+class _Confined:
+    """A run whose confined call ends in this way; `job` as far as its history is looked up."""
+
+    def __init__(self, ending: Exception, job_id: object = None) -> None:
+        self.ending = ending
+        self.job = SimpleNamespace(job_id=job_id)
+
+    async def confined(self, *_: object) -> bytes:
+        raise self.ending
+
+
+@pytest.mark.parametrize(
+    ("ending", "is_final_at_once"),
+    [
+        (LimitExceeded("memory"), True),
+        (LimitExceeded("cpu time"), True),
+        (LimitExceeded("time"), False),
+        (Killed("the process was ended by SIGKILL"), False),
+    ],
+)
+async def test_what_may_be_the_machines_fault_rejects_only_the_third_time(
+    ground: Ground, ending: Exception, is_final_at_once: bool
+) -> None:
+    """A busy or stopped machine lets the clock run out too, and the kernel takes memory where it likes."""
+    await enqueue(ground, uuid.uuid4())
+    [job_id] = await ground.column("SELECT job_id FROM jobs")
+    run: Any = _Confined(ending, job_id)
+    for earlier in range(3):
+        history = [{"error": f"{type(ending).__name__}: {ending}"}] * earlier + [
+            {"error": "StoreUnavailable: away"}
+        ]
+        await ground.execute("UPDATE jobs SET history = CAST(:history AS jsonb)", history=json.dumps(history))
+        drawing = Drawing(run, LIMITS, kills=await earlier_kills(ground.sessions, run))
+        if is_final_at_once or earlier == 2:
+            answer = await drawing.draw(BODY, "image/png", RECIPES)
+            assert isinstance(answer, Refused)
+            assert answer.reason == "LIMIT_EXCEEDED"
+        else:
+            with pytest.raises(type(ending)):
+                await drawing.draw(BODY, "image/png", RECIPES)
 
 
 async def _until_content_is_locked(dsn: str) -> None:

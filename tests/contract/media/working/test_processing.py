@@ -133,6 +133,26 @@ async def test_lost_original_is_made_up_for_by_one_of_the_same_bytes(ground: Gro
     assert await ground.process(first) == {"outcome": "READY", "made": 1, "reused": 0}
 
 
+async def test_bytes_put_in_place_of_a_ready_picture_are_not_looked_at(ground: Ground) -> None:
+    """An upload URL works a while longer: what it put there afterwards neither replaces nor rejects it."""
+    media_id = await ground.ready()
+    key = (await ground.row(media_id)).key
+    await ground.store.write(key, b"<html>".ljust(len(BODY)), content_type="image/png")
+    more = [*(await ground.row(media_id)).wanted, {"name": "wide", "width": 10}]
+    await ground.execute(
+        "UPDATE media SET status = 'PROCESSING', wanted = CAST(:w AS jsonb)", w=json.dumps(more)
+    )
+    assert (await ground.process(media_id))["outcome"] == "READY"
+    assert (await ground.row(media_id)).sha256 == SHA256
+    assert await ground.variants(media_id) == KEYS
+    other = await ground.ready()
+    assert await ground.variants(other) == KEYS
+    await ground.execute(
+        "UPDATE media SET status = 'PROCESSING', wanted = CAST(:w AS jsonb)", w=json.dumps(more)
+    )
+    assert await ground.process(media_id) == {"outcome": "READY", "made": 1, "reused": 2}
+
+
 async def test_picture_without_any_original_keeps_the_variants_there_are(ground: Ground) -> None:
     """What cannot be made any more is forgotten, and the picture READY with the rest."""
     media_id = await ground.ready()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from pydantic import SecretStr
 
@@ -12,14 +14,17 @@ from server.db.engine import Sessions
 from server.jobs.enqueueing import Jobs
 from server.media.content_lock import lock_content
 from server.media.keys import variant_key
+from server.media.pictures.rendering import Refused
 from server.media.recipes import Recipe
 from server.media.removal import ObjectRemoval
+from server.media.repairs import Repairs
 from server.media.repository import MediaRepository
 from server.media.settings import MediaSettings
 from server.media.store import ObjectStore, StoreUnavailable
 from server.standalone.backing import s3
-from tests.contract.media.working.ground import KEYS, SHA256, Ground, beside, held_drawing
+from tests.contract.media.working.ground import KEYS, RECIPES, SHA256, Ground, beside, held_drawing
 
+HUGE = Recipe(name="huge", width=4000)
 WIDE = '[{"name": "thumb", "width": 4, "height": 4}, {"name": "wide", "width": 10}]'
 
 
@@ -118,6 +123,39 @@ async def test_removal_takes_what_nothing_has_and_nothing_foreign(ground: Ground
     removal = await ObjectRemoval(ground.sessions, ground.store).remove([*keys, original, "notes.txt"])
     assert sorted(removal.removed) == sorted([*KEYS, original])
     assert await ground.objects() == ["notes.txt"]
+
+
+async def test_what_a_refusal_does_not_concern_is_made_next(ground: Ground) -> None:
+    """Asked for while variants were drawn that turn out to take too much: only these are forgotten."""
+    media_id = await ground.ready()
+    too_much, asked = (
+        msgspec.to_builtins([*RECIPES, *more]) for more in ([HUGE], [HUGE, Recipe(name="wide", width=10)])
+    )
+    want = "UPDATE media SET status = 'PROCESSING', wanted = CAST(:wanted AS jsonb)"
+    await ground.execute(want, wanted=json.dumps(too_much))
+
+    async def refuse(*_: object) -> Refused:
+        await ground.execute(want, wanted=json.dumps(asked))
+        return Refused("LIMIT_EXCEEDED", "It takes too much.")
+
+    assert (await ground.process(media_id, refuse))["outcome"] == "again"
+    assert await ground.queued("media.process") == [{"media_id": str(media_id)}]
+    assert await ground.process(media_id) == {"outcome": "READY", "made": 1, "reused": 2}
+    assert await ground.variants(media_id) == [*KEYS, variant_key(SHA256, Recipe(name="wide", width=10))]
+
+
+async def test_unused_variants_wait_for_whoever_makes_more_of_the_same_bytes(ground: Ground) -> None:
+    """Nobody waits with a connection in hand; afterwards those that no picture shows go."""
+    first, second = await ground.ready(), await ground.add_picture(recipes=RECIPES[:1])
+    repairs = Repairs(ground.sessions, ground.store, ground.jobs)
+    await ground.execute("DELETE FROM media WHERE media_id = :id", id=first)
+    async with ground.sessions.begin() as session:
+        await lock_content(session, SHA256)
+        assert await repairs.remove_unused(SHA256) is None
+    await ground.process(second)
+    assert await repairs.remove_unused(SHA256) == KEYS[1:]
+    assert await ground.variants(second) == await ground.renditions() == KEYS[:1]
+    assert await ground.queued("media.delete_objects") == [{"keys": KEYS[1:]}]
 
 
 async def test_ten_pictures_of_the_same_bytes_deleted_and_made_at_once(ground: Ground) -> None:

@@ -151,6 +151,16 @@ async def test_empty_bucket_is_taken_for_the_wrong_one(ground: Ground) -> None:
     assert await ground.column("SELECT DISTINCT status FROM media") == ["READY"]
 
 
+async def test_bucket_without_anything_of_ours_rejects_no_picture(ground: Ground) -> None:
+    """However few there are: a rejection is final, and a bucket's name is easily mistaken."""
+    await ground.store.delete([*KEYS, (await ground.row(media_id := await ground.ready())).key])
+    await write(ground, "somebody/elses.txt")
+    with pytest.raises(ImplausibleLoss, match=r"3 of 3 rows have no object"):
+        await reconcile(ground)
+    assert (await ground.row(media_id)).status == "READY"
+    assert await ground.variants(media_id) == KEYS
+
+
 async def test_empty_database_is_taken_for_the_wrong_one(ground: Ground) -> None:
     """It may be restored from an old backup: objects are not to go for that."""
     await write(ground, *[an_original(f"sku-{number}") for number in range(21)])
@@ -179,7 +189,7 @@ async def test_objects_that_the_listing_missed_are_not_lost(
     ground: Ground, media_settings: MediaSettings
 ) -> None:
     """Each suspect is looked up again: it may have been written behind the listing's back."""
-    media_id = await ground.ready()
+    media_id, _ = await ground.ready(), await ground.ready(png("olive"))
     original = (await ground.row(media_id)).key
     store = ChangingStore(media_settings, hidden=[*KEYS, original])
     report = await reconcile(ground, store=store)
