@@ -81,7 +81,9 @@ def _session() -> aiohttp.ClientSession:
 
 
 async def _listen(answer: Answer, host: str, port: int, opened: AsyncExitStack) -> int:
-    runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=FINISH_SECONDS)
+    # Bodies go through as they come: a length that is signed is that of the bytes as they were sent.
+    server = web.Server(answer, access_log=None, auto_decompress=False)
+    runner = web.ServerRunner(server, shutdown_timeout=FINISH_SECONDS)
     await runner.setup()
     opened.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, host, port).start()

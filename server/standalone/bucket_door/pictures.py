@@ -14,19 +14,19 @@ from aiohttp import web
 from yarl import URL
 
 from server.media.content_types import EXTENSIONS
-from server.media.keys import IMMUTABLE, VARIANTS
+from server.media.keys import IMMUTABLE, VARIANTS, is_ours
 from server.media.store import ObjectStore, StoreUnavailable
 from server.standalone.bucket_door.relay import NO_ANSWER, RETRY_AFTER_SECONDS, pass_on
 
 log = structlog.get_logger(__name__)
 
 READY_PATH: Final = "/readyz"
-# The letters of our keys need no escaping, so whatever is escaped in a path is none of them.
-_KEY: Final = re.compile(r"(?:[A-Za-z0-9_-]{1,128}/){1,4}[A-Za-z0-9_-]{1,128}\.([a-z]{3,4})")
 _TYPES: Final = {extension: content_type for content_type, extension in EXTENSIONS.items()}
 _SIGNED_SECONDS: Final = 60
 # Requests for a part, or for what is newer than the caller's; RFC 9110, 13 and 14.
-_PASSED_ON: Final = ("Range", "If-Range", "If-None-Match", "If-Modified-Since")
+_PASSED_ON: Final = ("If-Range", "If-None-Match", "If-Modified-Since")
+# One part. For several, or for what is no range at all, the whole is an answer too (RFC 9110, 14.2).
+_ONE_PART: Final = re.compile(r"bytes=(?:\d{1,18}-\d{0,18}|-\d{1,18})")
 _PASSED_BACK: Final = ("Content-Length", "Content-Range", "Accept-Ranges", "ETag", "Last-Modified")
 _TO_EVERYBODY: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -53,20 +53,21 @@ class PictureDoor:
         path = request.raw_path.partition("?")[0]
         if path == READY_PATH:
             return await self._readiness()
-        found = _KEY.fullmatch(path.removeprefix("/"))
-        if found is None or found[1] not in _TYPES:
+        # The letters of our keys need no escaping, so whatever is escaped in a path is none of them.
+        key = path.removeprefix("/")
+        content_type = _TYPES.get(key.rpartition(".")[2])
+        if content_type is None or not is_ours(key):
             return _no_such_picture()
         try:
-            return await self._read(request, found[0], _TYPES[found[1]])
+            return await self._read(request, key, content_type)
         except (StoreUnavailable, *NO_ANSWER) as error:
             log.warning("store_not_reached", error=type(error).__name__)
             return _unavailable()
 
     async def _read(self, request: web.BaseRequest, key: str, content_type: str) -> web.StreamResponse:
         url = await self._store.presign_read(key, method=request.method, expires_seconds=_SIGNED_SECONDS)
-        wanted = {name: value for name in _PASSED_ON if (value := request.headers.get(name))}
         asking = self._session.request(
-            request.method, URL(url, encoded=True), headers=wanted, allow_redirects=False
+            request.method, URL(url, encoded=True), headers=_wishes(request), allow_redirects=False
         )
         async with asking as answer:
             if answer.status in {404, 416}:
@@ -91,10 +92,24 @@ class PictureDoor:
         return web.json_response({"dependencies": {"s3": state}}, status=status)
 
 
+def _wishes(request: web.BaseRequest) -> dict[str, str]:
+    """The caller's headers that the store is to heed."""
+    wishes = {name: value for name in _PASSED_ON if (value := request.headers.get(name))}
+    part = request.headers.get("Range", "")
+    return wishes | {"Range": part} if _ONE_PART.fullmatch(part) else wishes
+
+
 def _is_still_the_same(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> bool:
-    """Whether it is what the caller has by the date, which not every store looks at; RFC 9110, 13.1.3."""
+    """Whether it is what the caller has, by one of several tags or by the date, which not every store looks
+    at; RFC 9110, 13.1.2 and 13.1.3.
+    """
+    if answer.status != 200:
+        return False
+    if "If-None-Match" in request.headers:
+        tag = answer.headers.get("ETag", "").removeprefix("W/").strip('"')
+        return any(each.value in (tag, "*") for each in request.if_none_match or ())
     since = request.if_modified_since
-    if answer.status != 200 or since is None or "If-None-Match" in request.headers:
+    if since is None:
         return False
     changed_at = answer.headers.get("Last-Modified")
     return changed_at is not None and parsedate_to_datetime(changed_at) <= since

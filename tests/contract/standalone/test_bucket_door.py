@@ -176,6 +176,13 @@ async def test_a_large_upload_passes_in_pieces(doors: Doors) -> None:
         assert hashlib.sha256(await answer.read()).digest() == hashlib.sha256(body).digest()
 
 
+async def test_a_body_is_let_through_as_it_comes(doors: Doors) -> None:
+    """Whatever coding it is said to have: the length of what is sent was signed."""
+    put = await doors.presign(key=KEY.replace("1.jpg", "3.jpg"))
+    said = {**put.headers, "Content-Encoding": "gzip"}
+    assert (await doors.browser.put(put.url, data=BODY, headers=said)).status == 200
+
+
 async def test_the_upload_door_shows_nothing_to_strangers(doors: Doors) -> None:
     """Neither an object nor a listing without a signature."""
     for path in (f"media/{KEY}", "media", ""):
@@ -232,6 +239,13 @@ async def test_a_part_is_served(doors: Doors) -> None:
     assert (await doors.read(KEY, {"Range": "bytes=1000-"})).status == 416
 
 
+@pytest.mark.parametrize("asked", ["bytes=0-1,3-4", "bytes=x", "pages=1-2", "bytes=-"])
+async def test_what_is_no_single_part_is_answered_by_the_whole(doors: Doors, asked: str) -> None:
+    """As RFC 9110 allows; some stores know no answer to it."""
+    answer = await doors.read(KEY, {"Range": asked})
+    assert (answer.status, await answer.read()) == (200, BODY)
+
+
 async def test_what_the_caller_has_is_not_sent_again(doors: Doors) -> None:
     """By its tag, or by its date when no tag is named."""
     first = await doors.read(KEY)
@@ -239,6 +253,8 @@ async def test_what_the_caller_has_is_not_sent_again(doors: Doors) -> None:
     earlier = format_datetime(changed_at - timedelta(seconds=1), usegmt=True)
     for headers, status in (
         ({"If-None-Match": first.headers["ETag"]}, 304),
+        ({"If-None-Match": f'"another", W/{first.headers["ETag"]}'}, 304),
+        ({"If-None-Match": "*"}, 304),
         ({"If-None-Match": '"another"'}, 200),
         ({"If-Modified-Since": first.headers["Last-Modified"]}, 304),
         ({"If-Modified-Since": earlier}, 200),
@@ -284,6 +300,12 @@ async def test_there_is_nothing_else_to_be_seen(doors: Doors, path: str) -> None
     assert answer.content_type == "application/problem+json"
     assert answer.headers["Cache-Control"] == "no-store"
     assert (await answer.json())["detail"] == "There is no picture here."
+
+
+async def test_what_others_keep_in_the_bucket_is_not_shown(doors: Doors) -> None:
+    """A picture whose key is none of ours is there, but not here."""
+    await doors.store.write("backups/private.jpg", BODY, content_type="image/jpeg")
+    assert (await doors.read("backups/private.jpg")).status == 404
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "PATCH", "OPTIONS", "PROPFIND"])

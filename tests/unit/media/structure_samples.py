@@ -10,6 +10,11 @@ from typing import Final
 
 from PIL import Image
 
+from server.media.pictures.avif import know_avif
+
+# Whatever other module was imported before.
+know_avif()
+
 FORMATS: Final = {
     "image/jpeg": "JPEG",
     "image/png": "PNG",

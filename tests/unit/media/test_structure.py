@@ -171,3 +171,17 @@ def test_a_frame_beyond_the_canvas() -> None:
     at = content.index(b"\x2c\0\0\0\0") + 1
     far = content[:at] + struct.pack("<HHHH", 60_000, 60_000, 48, 32) + content[at + 8 :]
     assert reason(far, "image/gif") is Reason.TOO_MANY_PIXELS
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (b"\xff\xc1\x00\x11\x0c", "12 bits"),
+        (b"\xff\xc3\x00\x11\x08", "lossless"),
+        (b"\xff\xc9\x00\x11\x08", None),
+    ],
+)
+def test_codings_of_jpeg_that_no_decoder_reads(frame: bytes, said: str | None) -> None:
+    """They are refused by their name; arithmetic coding, which decoders read, is not."""
+    rejection = judge(picture("image/jpeg").replace(b"\xff\xc0\x00\x11\x08", frame), "image/jpeg")
+    assert (rejection is None) if said is None else (rejection is not None and said in rejection.detail)

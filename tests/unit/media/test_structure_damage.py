@@ -137,6 +137,7 @@ SLOW = {
     "extensions": ("image/gif", _filled, GIF_HEADER, b"\x21\xfe\0"),
     "boxes": ("image/avif", _filled, AVIF_START, box(b"free", b"")),
     "tags behind": ("image/jpeg", _filled, picture("image/jpeg"), b"<svg <html<obj"),
+    "code behind": ("image/jpeg", _filled, picture("image/jpeg") + b"x", b"<?=    "),
     "magics behind": ("image/png", _filled, picture("image/png"), b"PK\x03\x04PE\0\0\x7fELF%PDF-"),
     "ends of archives": ("image/gif", _filled, picture("image/gif"), b"PK\x05\x06"),
     "zeros behind": ("image/avif", _filled, picture("image/avif"), b"\0"),

@@ -99,6 +99,46 @@ def test_two_pictures(first: str, second: str) -> None:
     assert reason(picture(first) + b"\0\0" + picture(second), first) is expected
 
 
+CODE = (
+    b"<img src=x onerror=alert(1)>",
+    b"<svg/onload=alert(1)>",
+    b'<details open\nOnToggle="alert(1)">',
+    b"<?=`$_GET[0]`?>",
+    b"<? system($_GET[0]); //",
+    b"<% eval request('x') %>",
+    b'<%@ page import="java.io.*" %>',
+    b'<!--#exec cmd="id" -->',
+    b'<HTA:APPLICATION ID="x" />',
+    b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
+    b"<!DOCTYPE html><p>",
+)
+
+
+@pytest.mark.parametrize("code", CODE, ids=lambda code: code[:8].decode().strip())
+def test_code_in_a_note(code: bytes) -> None:
+    """Code that browsers or servers would run is found whatever it is wrapped in."""
+    for content_type in TYPES:
+        assert reason(samples.with_note(content_type, code), content_type) is Reason.POLYGLOT
+
+
+# As Photoshop, Lightroom, newsrooms and picture generators write them.
+NOTES = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN"\n'
+    b' "http://www.apple.com/DTDs/PropertyList-1.0.dtd">\n<plist version="1.0"><dict/></plist>',
+    b'<?xpacket begin="\xef\xbb\xbf" id="W5M0"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:li\n'
+    b' xml:lang="x-default">a &lt; b</rdf:li></x:xmpmeta><?xpacket end="w"?>',
+    b"3 < 5 and <b>bold</b>, <me@example.org>, <100% wool, %20>, one=1",
+    b'{"text": "(cat <lora:fur:1>, on = sofa), <only one>, a<b ? c : d"}',
+)
+
+
+@pytest.mark.parametrize("note", NOTES, ids=("plist", "XMP", "caption", "prompt"))
+def test_notes_of_real_pictures(note: bytes) -> None:
+    """Angle brackets alone are no reason."""
+    for content_type in TYPES:
+        assert reason(samples.with_note(content_type, note), content_type) is None
+
+
 def test_code_among_the_pixels() -> None:
     """PHP finds its tags in compressed pixels as well, and so do we."""
     content = picture("image/jpeg")

@@ -19,6 +19,9 @@ _EOI: Final = 0xD9
 _SOS: Final = 0xDA
 # SOF0 to SOF15, but for DHT, JPG and DAC, which lie between them.
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Baseline, extended and progressive, of either coding; the others are lossless or in several resolutions.
+_READ: Final = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
+_BITS: Final = 8
 _STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 # Each scan is a pass over the whole picture. Progressive ones have about ten.
 _MAX_SCANS: Final = 500
@@ -44,6 +47,7 @@ def walk(content: bytes) -> Layout:
         if marker in _FRAMES:
             frames += 1
             _check_frame(content, start, position, frames)
+            _check_coding(marker, content[start + 2])
         if marker == _SOS:
             coded.append((position, _scan_end(content, position, frames, len(coded))))
             position = coded[-1][1]
@@ -81,6 +85,14 @@ def _check_frame(content: bytes, start: int, end: int, frames: int) -> None:
     height = int.from_bytes(content[start + 3 : start + 5], "big")
     width = int.from_bytes(content[start + 5 : start + 7], "big")
     check_size(width, height)
+
+
+def _check_coding(marker: int, bits: int) -> None:
+    """Raises Unfit for what the standard has and decoders of pictures for the web do not."""
+    if bits != _BITS:
+        raise broken(f"The JPEG file has {bits} bits for each colour; only {_BITS} are taken.")
+    if marker not in _READ:
+        raise broken("The JPEG file is lossless or hierarchical, which is not taken.")
 
 
 def _scan_end(content: bytes, position: int, frames: int, scans: int) -> int:

@@ -37,8 +37,15 @@ def check_alone(content: bytes, content_type: str, layout: Layout) -> None:
         raise _also("a PDF document")
     _check_zip(content)
     _check_behind(content, content_type, layout.end)
-    _check_marks(content, EVERYWHERE)
+    _check_everywhere(content)
     _check_marks(_outside_pixels(content, layout), OUTSIDE_PIXELS)
+
+
+def _check_everywhere(content: bytes) -> None:
+    for pattern, names in EVERYWHERE:
+        found = pattern.search(content)
+        if found is not None:
+            raise _also(names[(found.lastindex or 1) - 1])
 
 
 def _check_marks(searched: bytes, marks: Iterable[Mark]) -> None:
