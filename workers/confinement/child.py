@@ -76,7 +76,7 @@ def _serve_one(worker: socket.socket) -> None:
 
 def _answer(call: Any, worker: socket.socket, question_bytes: int) -> tuple[bytes, bytes]:
     try:
-        answer = call(bytes(_read(worker, question_bytes)))
+        answer = call(_read(worker, question_bytes))
         if isinstance(answer, bytes):
             return ANSWERED, answer
     except MemoryError:
@@ -86,12 +86,13 @@ def _answer(call: Any, worker: socket.socket, question_bytes: int) -> tuple[byte
     return RAISED, f"the call returned {type(answer).__name__}, not bytes".encode()
 
 
-def _read(worker: socket.socket, length: int) -> bytearray:
-    received = bytearray(length)
-    view = memoryview(received)
-    while view:
-        count = worker.recv_into(view)
-        if not count:
+def _read(worker: socket.socket, length: int) -> bytes:
+    pieces: list[bytes] = []
+    while length:
+        # All of it at once, as a rule: questions are pictures, and copying those takes milliseconds.
+        piece = worker.recv(length, socket.MSG_WAITALL)
+        if not piece:
             raise EOFError("the worker hung up in the middle of an order")
-        view = view[count:]
-    return received
+        pieces.append(piece)
+        length -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -26,6 +26,13 @@ _KEPT_VARIABLES: Final = (
     "LC_ALL",
     "SYSTEMROOT",
 )
+# A fresh process touches all of its memory for the first time, which in pages of 4 KiB took a tenth of the
+# computing for a picture. So it has huge ones, on a heap that keeps what is freed: with the thresholds that
+# glibc would come to by itself in a longer life. Other C libraries take no notice.
+_TUNED: Final = {
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"
+    ":glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=67108864"
+}
 _START: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
     "from workers.confinement.forkserver import serve; serve(int(sys.argv[1]), sys.argv[2:])"
@@ -54,7 +61,7 @@ class ForkServer:
                 [sys.executable, "-I", "-c", _START, paths, str(theirs.fileno()), *preload],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
+                env=_TUNED | {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
                 cwd="/",
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,

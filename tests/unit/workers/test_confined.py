@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import operator
 import os
 import signal
 import subprocess
@@ -33,6 +34,11 @@ async def subject() -> AsyncIterator[ConfinedCalls]:
 def children(pid: int) -> set[int]:
     """The processes that a process forked, as the kernel knows them; zombies are among them."""
     return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def open_files(*pids: int) -> list[int]:
+    """How many files each process has open."""
+    return [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
 
 
 async def fork_server() -> int:
@@ -225,21 +231,21 @@ async def test_cancelled_at_any_moment(subject: ConfinedCalls) -> None:
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
     # A call given up while its process was being forked does not wait for the server to take it back.
-    await until(lambda: not children(server) and len(os.listdir("/proc/self/fd")) == lines)
+    await until(lambda: not children(server) and len(os.listdir("/proc/self/fd")) <= lines)
 
 
 async def test_nothing_piles_up(subject: ConfinedCalls) -> None:
     """Forty calls, good and bad, leave no process, no line and no open file on either side."""
     await subject.run(calls.backwards, b"", LIMITS)
     server = await fork_server()
-    before = [len(os.listdir(f"/proc/{pid}/fd")) for pid in (os.getpid(), server)]
+    before = open_files(os.getpid(), server)
     for _ in range(20):
         await subject.run(calls.backwards, b"abc", LIMITS)
         with pytest.raises(Crashed):
             await subject.run(calls.end, b"3", LIMITS)
     assert children(server) == set()
-    # The server closes its end after it has told of the ending.
-    await until(lambda: before == [len(os.listdir(f"/proc/{pid}/fd")) for pid in (os.getpid(), server)])
+    # The server closes its end after it has told of the ending; what others left open here may go meanwhile.
+    await until(lambda: all(map(operator.le, open_files(os.getpid(), server), before)))
     assert len(os.listdir(f"/proc/{server}/task")) == 1
 
 
