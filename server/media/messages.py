@@ -10,7 +10,7 @@ from millrace.media.v1 import media_pb2
 from millrace.media.v1 import media_service_pb2 as pb
 from server.errors import FieldViolation, InvalidArgument
 from server.media.media import StoredMedia, StoredVariant
-from server.media.recipes import DEFAULT_QUALITY, WHITE, Fit, Format, Recipe
+from server.media.recipes import DEFAULT_QUALITY, MIDDLE, WHITE, Fit, Format, Recipe
 from server.media.service.asked_variants import AskedVariant
 from server.media.service.uploads import Declaration, Upload
 from server.media.store import ObjectStore
@@ -63,7 +63,7 @@ def _asked(message: media_pb2.VariantRecipe) -> AskedVariant | None:
         return message.name
     if not message.HasField("width") and not message.HasField("height"):
         return None
-    focal = message.focal_point if message.HasField("focal_point") else media_pb2.FocalPoint(x=0.5, y=0.5)
+    focal = message.focal_point
     return Recipe(
         name=message.name,
         width=message.width if message.HasField("width") else None,
@@ -72,8 +72,8 @@ def _asked(message: media_pb2.VariantRecipe) -> AskedVariant | None:
         fit=cast(Fit, message.fit or "cover"),
         format=cast(Format, message.format or "webp"),
         quality=message.quality if message.HasField("quality") else DEFAULT_QUALITY,
-        focal_x=focal.x,
-        focal_y=focal.y,
+        focal_x=focal.x if focal.HasField("x") else MIDDLE,
+        focal_y=focal.y if focal.HasField("y") else MIDDLE,
         background=_opaque(message.background.lower()) if message.background else WHITE,
         upscale=message.upscale,
     )

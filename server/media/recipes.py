@@ -17,6 +17,7 @@ MAX_SIDE: Final = 4000
 MAX_VARIANTS: Final = 50
 DEFAULT_QUALITY: Final = 80
 WHITE: Final = "#ffffffff"
+MIDDLE: Final = 0.5
 # Counts up when the same recipe gives other pixels than before: keys of old variants are never written again.
 _RENDERING: Final = 1
 _HASH_LETTERS: Final = 16
@@ -35,8 +36,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     fit: Fit = "cover"
     format: Format = "webp"
     quality: int = DEFAULT_QUALITY
-    focal_x: float = 0.5
-    focal_y: float = 0.5
+    focal_x: float = MIDDLE
+    focal_y: float = MIDDLE
     background: str = WHITE
     upscale: bool = False
 

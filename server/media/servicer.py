@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from google.protobuf.empty_pb2 import Empty
 from millrace.media.v1 import media_pb2, media_service_pb2_grpc
 from millrace.media.v1 import media_service_pb2 as pb
 from server.auth.principal import current_principal
+from server.errors import FieldViolation
 from server.media.media import MediaStatus, StoredMedia
 from server.media.messages import asked_variants, declaration_of, media_message, upload_message
 from server.media.service.deletion import DeletionService
@@ -20,6 +22,7 @@ from server.media.service.requests import VariantRequests
 from server.media.service.uploads import UploadService
 from server.media.store import ObjectStore
 from server.rpc.pages import PageTokens
+from server.rpc.validation import invalid_fields
 
 # Leaves room below the 4 MiB that gRPC clients accept by default; a page may be shorter than asked for.
 _PAGE_MAX_BYTES: Final = 3 * 1024 * 1024
@@ -54,16 +57,19 @@ class MediaServicer(media_service_pb2_grpc.MediaServiceServicer):
         return upload_message(await self._uploads.create(declaration_of(request)))
 
     async def ProcessMedia(self, request: pb.ProcessMediaRequest, context: Any) -> media_pb2.Media:
-        reference = uuid.UUID(request.media_id) if request.media_id else request.key
-        media = await self._requests.request(reference, asked_variants(request.variants))
+        end_at = asyncio.get_running_loop().time() + _patience(context)
+        media = await self._requests.request(_reference(request), asked_variants(request.variants))
         if request.wait and media.status is MediaStatus.PROCESSING:
-            media = await self._requests.finished(media.media_id, within=_patience(context))
+            left = max(0.0, end_at - asyncio.get_running_loop().time())
+            media = await self._requests.finished(media.media_id, within=left)
         return self._message(media)
 
     async def GetMedia(self, request: pb.GetMediaRequest, _context: Any) -> media_pb2.Media:
         return self._message(await self._media.get(uuid.UUID(request.media_id)))
 
     async def ListMedia(self, request: pb.ListMediaRequest, _context: Any) -> pb.ListMediaResponse:
+        if request.entity_id and not request.entity_type:
+            raise invalid_fields([FieldViolation("entity_type", "must be given with an entity id")])
         caller = current_principal().identity
         page = self._page_tokens.open(request, caller=caller)
         wanted = MediaFilter(entity_type=request.entity_type or None, entity_id=request.entity_id or None)
@@ -88,6 +94,12 @@ class MediaServicer(media_service_pb2_grpc.MediaServiceServicer):
 
     def _message(self, media: StoredMedia) -> media_pb2.Media:
         return media_message(media, self._store)
+
+
+def _reference(request: pb.ProcessMediaRequest) -> uuid.UUID | str:
+    if bool(request.media_id) == bool(request.key):
+        raise invalid_fields([FieldViolation("media_id", "must be given, or the key instead of it")])
+    return uuid.UUID(request.media_id) if request.media_id else request.key
 
 
 def _patience(context: Any) -> float:

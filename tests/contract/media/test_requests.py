@@ -54,7 +54,7 @@ async def test_names_and_whole_recipes_are_resolved(pictures: Pictures) -> None:
             format="avif",
             quality=1,
             focal_x=1.0,
-            focal_y=0.0,
+            focal_y=0.5,
             background="#aabbccdd",
             upscale=True,
         ),
@@ -92,6 +92,19 @@ async def test_a_picture_is_named_by_its_key_as_well(pictures: Pictures) -> None
         with pytest.raises(NotFound) as refusal:
             await pictures.call(request)
         assert refusal.value.reason == "MEDIA_NOT_FOUND"
+
+
+async def test_a_picture_is_named_in_one_way(pictures: Pictures) -> None:
+    """Neither and both are refused by the field, and so is an entity id without its type."""
+    some_id = "0198c0de-0000-7000-8000-000000000000"
+    for request, field in (
+        (rpc.ProcessMediaRequest(), "media_id"),
+        (rpc.ProcessMediaRequest(media_id=some_id, key="x"), "media_id"),
+        (rpc.ListMediaRequest(entity_id="x"), "entity_type"),
+    ):
+        with pytest.raises(InvalidArgument) as refusal:
+            await pictures.call(request)
+        assert [each.field for each in refusal.value.fields] == [field]
 
 
 async def test_twenty_calls_at_once_leave_one_job(pictures: Pictures) -> None:

@@ -27,7 +27,7 @@ HOSTILE = {
     "a left-to-right override": "a\u202db",
     "an isolate": "a\u2066b",
     "a zero width space": "a\u200bb",
-    "a zero width joiner": "a\u200db",
+    "an Arabic letter mark": "a\u061cb",
     "a byte order mark": "\ufeffa",
     "a line separator": "a\u2028b",
     "one dot": ".",
@@ -57,6 +57,9 @@ def recipe(**fields: Any) -> rpc.ProcessMediaRequest:
 ACCEPTED = {
     "the smallest upload": rpc.CreateUploadUrlRequest(**UPLOAD),
     "25 MiB": rpc.CreateUploadUrlRequest(**{**UPLOAD, "content_length": 26_214_400}),
+    "joiners, which scripts and emoji need": rpc.CreateUploadUrlRequest(
+        **{**UPLOAD, "filename": "می‌خواهم 👩‍💻.jpg", "entity_id": "👩‍💻"}
+    ),
     "a checksum": rpc.CreateUploadUrlRequest(**UPLOAD, sha256="aB" * 32),
     "the longest names": rpc.CreateUploadUrlRequest(
         **{**UPLOAD, "filename": "ß" * 255, "entity_id": "🫖" * 128, "entity_type": "a" * 32}
@@ -152,8 +155,6 @@ def test_wrong_recipes_are_refused_by_field(rules: ContractRules, fields: dict[s
 @pytest.mark.parametrize(
     ("request_", "fields"),
     [
-        (rpc.ProcessMediaRequest(), [""]),
-        (rpc.ProcessMediaRequest(media_id=UUID, key="x"), [""]),
         (rpc.ProcessMediaRequest(media_id="x"), ["media_id"]),
         (rpc.ProcessMediaRequest(key="x" * 513), ["key"]),
         (rpc.ProcessMediaRequest(key="\0"), ["key"]),
@@ -162,7 +163,6 @@ def test_wrong_recipes_are_refused_by_field(rules: ContractRules, fields: dict[s
         (rpc.GetMediaRequest(), ["media_id"]),
         (rpc.GetMediaRequest(media_id="../x"), ["media_id"]),
         (rpc.DeleteMediaRequest(media_id=""), ["media_id"]),
-        (rpc.ListMediaRequest(entity_id="sku-1"), [""]),
         (rpc.ListMediaRequest(entity_type="\0"), ["entity_type"]),
         (rpc.ListMediaRequest(entity_type="a", entity_id="\0"), ["entity_id"]),
         (rpc.ListMediaRequest(page_size=-1), ["page_size"]),

@@ -108,7 +108,9 @@ class CreateUploadUrlResponse(_message.Message):
     media_id: _builtins.str
     """The picture's id."""
     upload_url: _builtins.str
-    """Takes one PUT of the bytes, for 300 s. Whoever has it may upload."""
+    """Takes a PUT of the bytes, for 300 s. Whoever has it may upload; it does not
+    wear out, but once the picture is READY other bytes change nothing of it.
+    """
     public_url: _builtins.str
     """Where the original can be fetched afterwards."""
     key: _builtins.str

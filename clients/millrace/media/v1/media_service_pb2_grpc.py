@@ -69,8 +69,8 @@ class MediaServiceServicer:
     """
 
     def CreateUploadUrl(self, request, context):
-        """Gives out a URL that takes one PUT of exactly the declared bytes, and
-        records the picture as PENDING. INVALID_ARGUMENT (TYPE_NOT_ALLOWED) for a
+        """Gives out a URL that takes a PUT of exactly the declared length and type,
+        and records the picture as PENDING. INVALID_ARGUMENT (TYPE_NOT_ALLOWED) for a
         type that is not taken; a length of zero or over 25 MiB and a hostile name
         are refused as well.
         """

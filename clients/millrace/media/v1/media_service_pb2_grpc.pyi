@@ -19,8 +19,8 @@ class MediaServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateUploadUrl: _aio.UnaryUnaryMultiCallable[_media_service_pb2.CreateUploadUrlRequest, _media_service_pb2.CreateUploadUrlResponse]
-    """Gives out a URL that takes one PUT of exactly the declared bytes, and
-    records the picture as PENDING. INVALID_ARGUMENT (TYPE_NOT_ALLOWED) for a
+    """Gives out a URL that takes a PUT of exactly the declared length and type,
+    and records the picture as PENDING. INVALID_ARGUMENT (TYPE_NOT_ALLOWED) for a
     type that is not taken; a length of zero or over 25 MiB and a hostile name
     are refused as well.
     """
@@ -58,8 +58,8 @@ class MediaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _media_service_pb2.CreateUploadUrlRequest,
         context: _aio.ServicerContext[_media_service_pb2.CreateUploadUrlRequest, _abc.Awaitable[_media_service_pb2.CreateUploadUrlResponse]],
     ) -> _abc.Awaitable[_media_service_pb2.CreateUploadUrlResponse]:
-        """Gives out a URL that takes one PUT of exactly the declared bytes, and
-        records the picture as PENDING. INVALID_ARGUMENT (TYPE_NOT_ALLOWED) for a
+        """Gives out a URL that takes a PUT of exactly the declared length and type,
+        and records the picture as PENDING. INVALID_ARGUMENT (TYPE_NOT_ALLOWED) for a
         type that is not taken; a length of zero or over 25 MiB and a hostile name
         are refused as well.
         """

@@ -842,8 +842,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Gives out a URL that takes one PUT of exactly the declared bytes, and records the picture as PENDING
-         * @description Gives out a URL that takes one PUT of exactly the declared bytes, and records the picture as PENDING. INVALID_ARGUMENT (TYPE_NOT_ALLOWED) for a type that is not taken; a length of zero or over 25 MiB and a hostile name are refused as well.
+         * Gives out a URL that takes a PUT of exactly the declared length and type, and records the picture as PENDING
+         * @description Gives out a URL that takes a PUT of exactly the declared length and type, and records the picture as PENDING. INVALID_ARGUMENT (TYPE_NOT_ALLOWED) for a type that is not taken; a length of zero or over 25 MiB and a hostile name are refused as well.
          *
          *     Callers: ADMIN, SERVICE.
          */
@@ -1211,7 +1211,7 @@ export interface components {
         CreateUploadUrlResponse: {
             /** @description The picture's id. */
             mediaId: string;
-            /** @description Takes one PUT of the bytes, for 300 s. Whoever has it may upload. */
+            /** @description Takes a PUT of the bytes, for 300 s. Whoever has it may upload; it does not wear out, but once the picture is READY other bytes change nothing of it. */
             uploadUrl: string;
             /** @description Headers that the PUT must carry as they are. Content-Length is signed as well; every client sends it by itself. */
             headers: {
@@ -1415,12 +1415,12 @@ export interface components {
         FocalPointInput: {
             /**
              * Format: double
-             * @description 0 is the left edge, 1 the right one.
+             * @description 0 is the left edge, 1 the right one. Unset: the middle.
              */
             x?: number | null;
             /**
              * Format: double
-             * @description 0 is the upper edge, 1 the lower one.
+             * @description 0 is the upper edge, 1 the lower one. Unset: the middle.
              */
             y?: number | null;
         };
@@ -2180,11 +2180,7 @@ export interface components {
                 "@type"?: string;
             }[];
         };
-        /**
-         * @description Names the picture that was uploaded, and what to make of it.
-         *
-         *     Rule: give either media_id or key.
-         */
+        /** @description Names the picture that was uploaded, and what to make of it. */
         ProcessMediaRequest: {
             /** @description The picture's id; or give `key`. */
             mediaId?: string | null;
