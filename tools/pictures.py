@@ -101,7 +101,11 @@ def _built(target: Target, say: Callable[[str], None], *, avx2: bool) -> Path:
     if (why := obstacle(machine)) is not None:
         raise CannotBuild(why)
     say("building pillow-simd (about 20 seconds, once)")
-    return build(target, str(machine.compiler), avx2=avx2)
+    try:
+        return build(target, str(machine.compiler), avx2=avx2)
+    except CannotBuild as error:
+        # An index that was away, most likely; of itself the set-up does not try again.
+        raise CannotBuild(f"{error}\n    To try again: {VARIABLE}={SIMD} make setup") from error
 
 
 def _with_headers(machine: Machine, target: Target, say: Callable[[str], None]) -> Machine:

@@ -53,15 +53,17 @@ class Child:
     Start it from the main thread: the kernel ties the death signal to the thread that made the child.
     """
 
-    def __init__(self, spec: ChildSpec, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, spec: ChildSpec, process: asyncio.subprocess.Process, log_start: int = 0) -> None:
         self.spec = spec
         self._process = process
+        self._log_start = log_start
 
     @classmethod
     async def start(cls, spec: ChildSpec) -> "Child":
         """Starts the program in a session of its own, output appended to the log; does not wait for it."""
         make_room(spec.log)
         with spec.log.open("ab") as log:
+            log_start = log.tell()
             process = await asyncio.create_subprocess_exec(
                 *bound_command(spec.command, spec.account, spec.death_signal),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -72,7 +74,7 @@ class Child:
                 start_new_session=True,
                 pass_fds=spec.inherited,
             )
-        return cls(spec, process)
+        return cls(spec, process, log_start)
 
     @property
     def pid(self) -> int:
@@ -93,12 +95,14 @@ class Child:
         deadline = time.monotonic() + timeout
         while not await self.spec.ready():
             if self.returncode is not None:
-                raise ChildError(f"{self.spec.name} {ending(self.returncode)}\n{log_tail(self.spec.log)}")
+                raise ChildError(f"{self.spec.name} {ending(self.returncode)}\n{self.last_words()}")
             if time.monotonic() > deadline:
-                raise ChildError(
-                    f"{self.spec.name} was not ready in {timeout:g} s\n{log_tail(self.spec.log)}"
-                )
+                raise ChildError(f"{self.spec.name} was not ready in {timeout:g} s\n{self.last_words()}")
             await asyncio.sleep(PROBE_INTERVAL)
+
+    def last_words(self) -> str:
+        """The end of what this child wrote to its log, indented; not what others wrote there before it."""
+        return log_tail(self.spec.log, since=self._log_start)
 
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal to the child itself; a child that has ended is left alone."""
@@ -147,10 +151,10 @@ def ending(returncode: int) -> str:
     return f"ended with code {returncode}"
 
 
-def log_tail(log: Path, lines: int = 12) -> str:
-    """The last lines of a log, indented; empty when there is none."""
+def log_tail(log: Path, lines: int = 12, *, since: int = 0) -> str:
+    """The last lines of a log from byte `since` on, indented; empty when there is none."""
     with contextlib.suppress(OSError), log.open("rb") as source:
-        source.seek(max(0, log.stat().st_size - TAIL_BYTES))
+        source.seek(max(since, log.stat().st_size - TAIL_BYTES))
         text = source.read().decode(errors="replace")
         return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
     return ""

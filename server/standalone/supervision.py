@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from server.standalone.children import PROBE_INTERVAL, Child, ChildError, ChildSpec, ending, log_tail
+from server.standalone.children import PROBE_INTERVAL, Child, ChildError, ChildSpec, ending
 
 FIRST_DELAY, LONGEST_DELAY = 0.1, 10.0
 SETTLED_AFTER = 30.0
@@ -51,7 +51,7 @@ class Supervisor:
         code = await child.wait()
         del self._children[spec.name]
         if code != 0:
-            raise ChildError(f"{spec.name} {ending(code)}\n{log_tail(spec.log)}")
+            raise ChildError(f"{spec.name} {ending(code)}\n{child.last_words()}")
 
     async def stop(self, order: Sequence[Iterable[str]]) -> None:
         """Stops group after group, the members of a group together, then whatever is in none of them."""
@@ -102,7 +102,11 @@ class Supervisor:
     async def _wait_ready(self, spec: ChildSpec, deadline: float) -> None:
         while not await spec.ready():
             if self._deaths[spec.name] >= DEATHS_AT_START:
-                raise ChildError(f"{spec.name} keeps ending; the last of {spec.log}:\n{log_tail(spec.log)}")
+                raise ChildError(f"{spec.name} keeps ending; {self._last_words(spec)}")
             if time.monotonic() > deadline:
-                raise ChildError(f"{spec.name} is not ready; the last of {spec.log}:\n{log_tail(spec.log)}")
+                raise ChildError(f"{spec.name} is not ready; {self._last_words(spec)}")
             await asyncio.sleep(PROBE_INTERVAL)
+
+    def _last_words(self, spec: ChildSpec) -> str:
+        child = self._children.get(spec.name)
+        return f"the last of {spec.log}:\n{child.last_words() if child else ''}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -53,6 +53,10 @@ async def give_pictures(
     return [each for each in found if each is not None]
 
 
+class UploadRefused(Exception):  # noqa: N818 - named for what is so
+    """The store did not take the bytes; says so without the URL, whose signature still lets others upload."""
+
+
 class DemoPictures:
     """One run. `deadline` of the monotonic clock is when it stops waiting for pictures to be READY."""
 
@@ -69,7 +73,7 @@ class DemoPictures:
             if stored is None:
                 return None
             return await self._give(stored, product)
-        except (MillraceError, aiohttp.ClientError, TimeoutError) as error:
+        except (MillraceError, UploadRefused, aiohttp.ClientError, TimeoutError) as error:
             return Unfinished(product.product_id, str(error) or type(error).__name__)
 
     async def _give(self, stored: Product, product: Product) -> Unfinished | None:
@@ -131,8 +135,7 @@ class DemoPictures:
                 sha256=hashlib.sha256(content).hexdigest(),
             )
         )
-        async with self._http.put(upload.upload_url, data=content, headers=dict(upload.headers)) as answer:
-            answer.raise_for_status()
+        await put(self._http, upload.upload_url, content, upload.headers)
         return upload.media_id
 
     async def _process(self, media_id: str) -> Media:
@@ -143,6 +146,13 @@ class DemoPictures:
             )
             if media.status != Media.PROCESSING or time.monotonic() > self._deadline:
                 return media
+
+
+async def put(http: aiohttp.ClientSession, url: str, content: bytes, headers: Mapping[str, str]) -> None:
+    """Uploads to a presigned URL. Raises UploadRefused for an answer that is no success."""
+    async with http.put(url, data=content, headers=dict(headers)) as answer:
+        if not answer.ok:
+            raise UploadRefused(f"the store answered the upload with {answer.status} {answer.reason}")
 
 
 def kind_of(product: Product) -> str:

@@ -79,8 +79,20 @@ async def test_a_child_that_keeps_dying_fails_the_start(subject: Supervisor, mak
 
     broken = make_child("broken", "import sys; sys.exit('no such option')")
     subject.start(ChildSpec(**{**vars(broken), "ready": never}))
-    with pytest.raises(ChildError, match="no such option"):
+    with pytest.raises(ChildError, match="no such option") as refused:
         await subject.wait_ready(["broken"], timeout=60)
+    assert str(refused.value).count("no such option") == 1, "once, however often it was tried"
+
+
+async def test_last_words_are_those_of_this_start(subject: Supervisor, make_child: MakeChild) -> None:
+    """What an earlier start complained of, and was mended since, is not shown beside today's complaint."""
+    broken = make_child("broken", "import sys; sys.exit('complaint of today')")
+    broken.log.parent.mkdir(exist_ok=True)
+    broken.log.write_text("complaint of yesterday\n")
+    with pytest.raises(ChildError) as refused:
+        await subject.run_to_end(broken)
+    assert "complaint of today" in str(refused.value)
+    assert "yesterday" not in str(refused.value)
 
 
 async def test_groups_stop_one_after_the_other(

@@ -2,12 +2,15 @@
 
 import io
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from PIL import Image
 from PIL.ExifTags import IFD
 
 from server.standalone.demo_pictures.picture import SIZE, draw
-from server.standalone.demo_pictures.uploads import kind_of
+from server.standalone.demo_pictures.uploads import UploadRefused, kind_of, put
 from server.standalone.demo_products import KINDS, MAKERS, demo_products
 
 KIND_NAMES = [kind for kind, _, _ in KINDS]
@@ -43,3 +46,12 @@ def test_every_demo_product_has_a_drawing() -> None:
     """Maker and kind are read from the product."""
     wanted = {(product.brand, kind_of(product)) for product in demo_products()}
     assert wanted == {(maker, kind) for maker in MAKERS for kind in KIND_NAMES}
+
+
+async def test_a_refused_upload_does_not_tell_its_url() -> None:
+    """The terminal and the log would otherwise keep a signature with which anybody could upload."""
+    app = web.Application()
+    async with TestServer(app) as store, aiohttp.ClientSession() as http:
+        with pytest.raises(UploadRefused) as refused:
+            await put(http, str(store.make_url("/media/a.jpg?X-Amz-Signature=secret")), b"bytes", {})
+    assert str(refused.value) == "the store answered the upload with 404 Not Found"

@@ -185,6 +185,7 @@ def test_without_an_index_pillow_serves(target: Target, monkeypatch: pytest.Monk
     assert provide(target, AUTO, said.append) == OF_AUTO_STOCK
     assert files(target.packages) == before
     assert "pillow-simd==" in said[-1]
+    assert "To try again: MILLRACE_PILLOW=simd make setup" in said[-1], "the next start does not"
 
 
 @pytest.mark.usefixtures("no_programs")
