@@ -14,16 +14,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.jobs.relay import relay
-from server.media.pictures.rendering import Refused
+from server.media.pictures.rendering import Refused, Rendered
 from server.media.settings import MediaSettings
 from server.media.tasks import PROCESS_MEDIA, MediaToProcess
 from tests.contract.media.working.ground import BODY, KEYS, RECIPES, Ground, png
 from tests.contract.worker_tasks.worker_process import ROOT, environment
-from workers.confined import Killed, LimitExceeded, Limits
+from workers.confined import Crashed, Killed, LimitExceeded, Limits
 from workers.tasks.media import Drawing, earlier_kills
 
 _LEASE_SECONDS = "1"
@@ -136,14 +137,33 @@ async def test_worker_killed_in_the_middle_leaves_no_half_set(
 
 
 class _Confined:
-    """A run whose confined call ends in this way; `job` as far as its history is looked up."""
+    """A run whose confined call ends, or answers, so; `job` as far as its history is looked up."""
 
-    def __init__(self, ending: Exception, job_id: object = None) -> None:
+    def __init__(self, ending: Exception | bytes, job_id: object = None) -> None:
         self.ending = ending
         self.job = SimpleNamespace(job_id=job_id)
 
     async def confined(self, *_: object) -> bytes:
+        if isinstance(self.ending, bytes):
+            return self.ending
         raise self.ending
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        Crashed("the process was ended by SIGSEGV"),
+        b"\xc1 no answer of ours",
+        msgspec.msgpack.encode(Rendered(1, 1, b"", "#000000", variants=())),
+    ],
+    ids=["crashed", "nonsense", "without the variants"],
+)
+async def test_a_decoder_that_a_file_got_hold_of_rejects_that_file(ending: Exception | bytes) -> None:
+    """It may crash or answer whatever it likes: nothing of that is believed."""
+    run: Any = _Confined(ending)
+    answer = await Drawing(run, LIMITS, kills=0).draw(BODY, "image/png", RECIPES)
+    assert isinstance(answer, Refused)
+    assert answer.reason == "DECODER_CRASHED"
 
 
 @pytest.mark.parametrize(
