@@ -15,7 +15,7 @@ from pydantic import SecretStr, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.db.engine import Sessions, dispose, make_engine, make_sessions
-from server.environment import env_file
+from server.environment import complaints, env_file
 from server.jobs.enqueueing import Jobs
 from server.jobs.stack import COULD_NOT_ASK, stack_address_or_exit
 from server.media.reconciling import ImplausibleLoss, Reconciliation, Report
@@ -107,7 +107,7 @@ def _addresses() -> tuple[str, MediaSettings]:
     try:
         settings = MediaSettings()
     except ValidationError as error:
-        raise click.UsageError(str(error)) from None
+        raise click.UsageError(complaints(error)) from None
     if dsn := os.environ.get(_DSN):
         return dsn, settings
 

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from server.media.recipes import Recipes
 
@@ -41,6 +42,9 @@ class Rejection:
 
     reason: Reason
     detail: str
+
+
+LOST: Final = Rejection(Reason.OBJECT_LOST, "The picture is gone from the store, and so are its variants.")
 
 
 @dataclass(frozen=True, slots=True)

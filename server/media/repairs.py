@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.db.engine import Sessions
 from server.jobs.enqueueing import Jobs
 from server.media.content_lock import lock_content, try_lock_content
-from server.media.media import MediaStatus, Reason, Rejection
+from server.media.media import LOST, MediaStatus
 from server.media.models import ContentRow, MediaRow, RenditionRow, VariantRow
 from server.media.repository import MediaRepository
 from server.media.store import ObjectMissing, ObjectStore
@@ -28,7 +28,6 @@ Repair = Literal["there", "again", "dropped", "kept", "rejected"]
 
 # A rendition is unused for a moment while a picture waits for others of its variants.
 _UNUSED_AGE: Final = timedelta(hours=1)
-_LOST: Final = Rejection(Reason.OBJECT_LOST, "The picture is gone from the store, and so are its variants.")
 
 
 class Repairs:
@@ -143,5 +142,5 @@ async def _reject_bare(session: AsyncSession, ids: Sequence[uuid.UUID]) -> Repai
     listed = exists().where(VariantRow.media_id == MediaRow.media_id)
     bare = (await session.scalars(select(MediaRow.media_id).where(MediaRow.media_id.in_(ids), ~listed))).all()
     for media_id in bare:
-        await MediaRepository(session).reject(media_id, _LOST)
+        await MediaRepository(session).reject(media_id, LOST)
     return "rejected" if bare else "dropped"

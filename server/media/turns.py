@@ -15,7 +15,7 @@ from server.media.content_lock import lock_content
 from server.media.content_types import VARIANT_TYPES
 from server.media.inspection import type_of
 from server.media.keys import IMMUTABLE, variant_key
-from server.media.media import Content, MediaStatus, Reason, Rejection, StoredVariant
+from server.media.media import LOST, Content, MediaStatus, Reason, Rejection, StoredVariant
 from server.media.pictures.rendering import Refused, Rendered, RenderedVariant
 from server.media.recipes import Recipes
 from server.media.renditions import Work
@@ -70,9 +70,8 @@ class Turn:
         if current.sha256 is None:
             await renditions.make_pending(session, work.media_id)
             return {"outcome": MediaStatus.PENDING.value, "why": "nothing is uploaded under its key"}
-        lost = Rejection(Reason.OBJECT_LOST, "The picture is gone from the store, and so are its variants.")
         log.error("media_original_lost", media_id=str(work.media_id), key=work.key)
-        return await self._keep_finished(current.sha256, current.wanted) or await self._reject(lost)
+        return await self._keep_finished(current.sha256, current.wanted) or await self._reject(LOST)
 
     async def reject(self, rejection: Rejection) -> Outcome:
         """REJECTED, unless somebody else ended the picture meanwhile."""
