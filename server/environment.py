@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import os
+from typing import Annotated, Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "MILLRACE_"
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+# Words with commas between them; none at all is an empty list.
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 # An empty variable is an unset one. A refused start must not print the secrets that it was refused for.
 FROM_ENVIRONMENT = SettingsConfigDict(
@@ -19,6 +32,15 @@ FROM_ENVIRONMENT = SettingsConfigDict(
 def env_file() -> str | None:
     """The file that settings are read from beside the environment."""
     return os.environ.get(f"{PREFIX}ENV_FILE")
+
+
+def load_or_exit(settings: type[S]) -> S:
+    """Read the environment. Exits with a line for each wrong variable, and without any value."""
+    options: dict[str, Any] = {"_env_file": env_file()}
+    try:
+        return settings(**options)
+    except ValidationError as error:
+        raise SystemExit(complaints(error)) from None
 
 
 def complaints(error: ValidationError) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
-from server.environment import FROM_ENVIRONMENT, complaints, env_file
+from server.environment import FROM_ENVIRONMENT, load_or_exit
 
 
 class ProcessSettings(BaseSettings):
@@ -33,8 +33,4 @@ class ProcessSettings(BaseSettings):
     @classmethod
     def load(cls) -> Self:
         """Read the environment. Exits with a line for each wrong variable, and without any value."""
-        options: dict[str, Any] = {"_env_file": env_file()}
-        try:
-            return cls(**options)
-        except ValidationError as error:
-            raise SystemExit(complaints(error)) from None
+        return load_or_exit(cls)

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pydantic import Field, field_validator
 
-from pydantic import BeforeValidator, Field, field_validator
-from pydantic_settings import NoDecode
-
+from server.environment import CommaList
 from server.jobs.queues import QUEUES, check_queue
 from server.media.settings import MediaSettings
 from workers.process_settings import ProcessSettings
-
-
-def _split(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
 
 
 class WorkerSettings(MediaSettings, ProcessSettings):
@@ -29,7 +21,7 @@ class WorkerSettings(MediaSettings, ProcessSettings):
     public_url: str = "http://127.0.0.1:8080"
 
     # The queues served; those of no worker wait.
-    worker_queues: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = tuple(QUEUES)
+    worker_queues: CommaList = tuple(QUEUES)
     worker_grace_seconds: float = Field(default=20.0, ge=0, le=3600)
     job_lease_seconds: float = Field(default=30.0, ge=1, le=3600)
     job_done_days: int = Field(default=7, ge=1, le=3650)

@@ -4,13 +4,12 @@ A process of its own, so that the supervisor never carries the ORM and its migra
 """
 
 import asyncio
-from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from server.db.migrations import upgrade
-from server.environment import FROM_ENVIRONMENT, complaints, env_file
+from server.environment import FROM_ENVIRONMENT, load_or_exit
 
 
 class MigrateSettings(BaseSettings):
@@ -23,12 +22,7 @@ class MigrateSettings(BaseSettings):
 
 def main() -> None:
     """Read the settings and migrate. Exits with a line for each wrong variable, and without any value."""
-    options: dict[str, Any] = {"_env_file": env_file()}
-    try:
-        dsn = MigrateSettings(**options).postgres_dsn.get_secret_value()
-    except ValidationError as error:
-        raise SystemExit(complaints(error)) from None
-    asyncio.run(upgrade(dsn))
+    asyncio.run(upgrade(load_or_exit(MigrateSettings).postgres_dsn.get_secret_value()))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
-from server.environment import FROM_ENVIRONMENT, complaints, env_file
+from server.environment import FROM_ENVIRONMENT, load_or_exit
 
 
 class BackfillSettings(BaseSettings):
@@ -26,8 +24,4 @@ class BackfillSettings(BaseSettings):
 
 def load_settings() -> BackfillSettings:
     """Read the environment. Exits with a line for each wrong variable, and without any value."""
-    options: dict[str, Any] = {"_env_file": env_file()}
-    try:
-        return BackfillSettings(**options)
-    except ValidationError as error:
-        raise SystemExit(complaints(error)) from None
+    return load_or_exit(BackfillSettings)

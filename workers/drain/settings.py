@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pydantic import Field
 
-from pydantic import BeforeValidator, Field
-from pydantic_settings import NoDecode
-
+from server.environment import CommaList
 from workers.process_settings import ProcessSettings
-
-
-def _split(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
 
 
 class DrainSettings(ProcessSettings):
@@ -24,4 +16,4 @@ class DrainSettings(ProcessSettings):
     # After how many days raw events go; those older are not taken any more.
     event_retention_days: int = Field(default=90, ge=32, le=3650)
     # Hosts of the shop beside those that links may lead to: who comes from there comes from no other place.
-    own_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    own_hosts: CommaList = ()

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import NoDecode
+from pydantic import AfterValidator, Field
 
-from server.environment import complaints, env_file
+from server.environment import CommaList, load_or_exit
 from server.media.settings import MediaSettings
 
 
-def _split(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
-    return value
+def _as_browsers_write(origins: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(origin.rstrip("/") for origin in origins)
 
 
 class DoorSettings(MediaSettings):
@@ -28,7 +25,7 @@ class DoorSettings(MediaSettings):
     bucket_door_host: str = "127.0.0.1"
     s3_door_port: int = Field(default=9000, ge=0, le=65_535)
     media_port: int = Field(default=9001, ge=0, le=65_535)
-    s3_upload_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ("*",)
+    s3_upload_origins: Annotated[CommaList, AfterValidator(_as_browsers_write)] = ("*",)
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = Field(
@@ -38,8 +35,4 @@ class DoorSettings(MediaSettings):
     @classmethod
     def load(cls) -> Self:
         """Read the environment. Exits with a line for each wrong variable, and without any value."""
-        options: dict[str, Any] = {"_env_file": env_file()}
-        try:
-            return cls(**options)
-        except ValidationError as error:
-            raise SystemExit(complaints(error)) from None
+        return load_or_exit(cls)
